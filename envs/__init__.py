@@ -1,0 +1,1 @@
+"""BabyAI and MiniGrid worlds: sentences, levels, observations."""

@@ -1,0 +1,1 @@
+"""FiLM: feature-wise linear modulation. The core: one network steers another."""
