@@ -1,1 +1,41 @@
-"""What every training run needs."""
+"""What every training run needs: folder, exact-resume checkpoints, metrics, device, progress."""
+
+from film_rl.run.checkpoint import Checkpoint, Checkpointer
+from film_rl.run.config import config_from_json, config_to_json, differences
+from film_rl.run.device import (
+    PRECISIONS,
+    autocast,
+    choose_device,
+    choose_precision,
+    describe_device,
+)
+from film_rl.run.errors import NonFiniteError, UserError, did_you_mean
+from film_rl.run.folder import RunFolder
+from film_rl.run.metrics import Metrics
+from film_rl.run.progress import Progress
+from film_rl.run.seeding import rng_state, seed_everything, set_rng_state
+from film_rl.run.signals import Interrupted, StopRequest
+
+__all__ = [
+    "PRECISIONS",
+    "Checkpoint",
+    "Checkpointer",
+    "Interrupted",
+    "Metrics",
+    "NonFiniteError",
+    "Progress",
+    "RunFolder",
+    "StopRequest",
+    "UserError",
+    "autocast",
+    "choose_device",
+    "choose_precision",
+    "config_from_json",
+    "config_to_json",
+    "describe_device",
+    "did_you_mean",
+    "differences",
+    "rng_state",
+    "seed_everything",
+    "set_rng_state",
+]

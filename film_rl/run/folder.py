@@ -1,0 +1,160 @@
+"""A run is a folder.
+
+runs/<name>/
+    config.json      what was asked for
+    metrics.jsonl    what happened, a line a record
+    tensorboard/  checkpoints/  plots/  videos/  crash/
+    summary.json     the final figures
+"""
+
+import os
+import re
+import socket
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from filelock import FileLock, Timeout
+
+from film_rl.run.config import config_from_json, config_to_json, differences
+from film_rl.run.errors import UserError
+from film_rl.run.files import read_json, to_json, write_atomically
+
+T = TypeVar("T")
+
+
+class RunFolder:
+    """One run on the disk. Enter it to lock it: a second process on the same folder is refused.
+
+    Args:
+        path: the folder, as the user types it (`runs/<name>`).
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self._lock = FileLock(path / ".lock")
+
+    @classmethod
+    def create(cls, path: Path, config: Any) -> Self:
+        """Make the folder and write its config.json.
+
+        Raises:
+            UserError: it holds a run already (with the fields in which that one differs), or cannot
+                be written.
+        """
+        run = cls(path)
+        if run.config_path.exists():
+            raise UserError(run._occupied(config))
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            write_atomically(run.config_path, to_json(config_to_json(config)))
+        except OSError as error:
+            raise UserError(
+                f"cannot write the run folder {path}: {error.strerror}; choose another with --run"
+            ) from error
+        return run
+
+    @classmethod
+    def create_numbered(cls, root: Path, name: str, config: Any) -> Self:
+        """Make `root/name`, or `root/name-2`, `-3` ... where that exists. See `create`."""
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "run"
+        path, number = root / slug, 1
+        while path.exists():
+            number += 1
+            path = root / f"{slug}-{number}"
+        return cls.create(path, config)
+
+    @classmethod
+    def existing(cls, path: Path) -> Self:
+        """An existing run; UserError (with the runs beside it) where there is none."""
+        run = cls(path)
+        if not run.config_path.is_file():
+            others = sorted(str(p.parent) for p in path.parent.glob("*/config.json"))
+            known = f"; the runs there are: {', '.join(others)}" if others else ""
+            raise UserError(f"{path} is not a run folder (it has no config.json){known}")
+        return run
+
+    @property
+    def config_path(self) -> Path:
+        """Where the configuration stands."""
+        return self.path / "config.json"
+
+    def config(self, cls: type[T]) -> T:
+        """The run's configuration; UserError when it is damaged or of another kind."""
+        return config_from_json(cls, read_json(self.config_path), str(self.config_path))
+
+    def folder(self, name: str) -> Path:
+        """A sub-folder, made when it is first asked for."""
+        folder = self.path / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def write_summary(self, figures: dict[str, Any]) -> Path:
+        """Write summary.json, with the program's version and commit added."""
+        path = self.path / "summary.json"
+        write_atomically(
+            path, to_json({**figures, "version": program_version(), "commit": commit()})
+        )
+        return path
+
+    def summary(self) -> dict[str, Any] | None:
+        """The final figures, or None while the run is not finished."""
+        path = self.path / "summary.json"
+        return dict(read_json(path)) if path.exists() else None
+
+    def __enter__(self) -> Self:
+        owner = self.path / ".owner"
+        try:
+            self._lock.acquire(timeout=0)
+            owner.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        except Timeout:
+            held_by = (
+                owner.read_text(encoding="utf-8").strip() if owner.exists() else "another process"
+            )
+            raise UserError(
+                f"{self.path} is in use by {held_by}; wait for it, stop it, or choose another --run"
+            ) from None
+        except OSError as error:
+            raise UserError(f"cannot write the run folder {self.path}: {error.strerror}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        (self.path / ".owner").unlink(missing_ok=True)
+        self._lock.release()
+
+    def _occupied(self, config: Any) -> str:
+        """Why a new run cannot start here."""
+        changes = differences(self.config(type(config)), config)
+        if not changes:
+            return (
+                f"{self.path} holds this run already; go on with --resume, or choose another --run"
+            )
+        listed = "\n  ".join(changes)
+        return (
+            f"{self.path} holds a run of another configuration; choose another --run:\n  {listed}"
+        )
+
+
+def program_version() -> str:
+    """The installed version of this program."""
+    try:
+        return version("film-rl")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def commit() -> str | None:
+    """The source's git commit, with `+` where files changed since; None outside a checkout."""
+    source = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(source), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

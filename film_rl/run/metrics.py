@@ -1,0 +1,54 @@
+"""Metrics: one JSON object a line in metrics.jsonl (the truth), and the same in TensorBoard."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+
+class Metrics:
+    """Appends scalar metrics of a run.
+
+    Args:
+        folder: the run folder.
+        resume: where to go on, as `position` gave it: later records are dropped, so that a run
+            killed after its last checkpoint has no step twice.
+    """
+
+    def __init__(self, folder: Path, resume: dict[str, int] | None = None):
+        self.path = folder / "metrics.jsonl"
+        self._file = self.path.open("ab")
+        self._file.truncate(resume["bytes"] if resume else 0)
+        self._step = resume["step"] if resume else 0
+        self._tensorboard = SummaryWriter(
+            str(folder / "tensorboard"), purge_step=self._step + 1 if resume else None
+        )
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        """Write the values of one step to both."""
+        record = {"step": step, "time": round(time.time(), 3), **values}
+        self._file.write(json.dumps(record).encode() + b"\n")
+        self._file.flush()
+        for name, value in values.items():
+            self._tensorboard.add_scalar(name, value, step)
+        self._step = step
+
+    def position(self) -> dict[str, int]:
+        """Where the file stands now, for a checkpoint; what was logged so far is on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return {"bytes": self._file.tell(), "step": self._step}
+
+    def close(self) -> None:
+        """Close both files."""
+        self._file.close()
+        self._tensorboard.close()
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The records of a run's metrics.jsonl; a last line cut short by a kill is left out."""
+    lines = (folder / "metrics.jsonl").read_bytes().split(b"\n")[:-1]
+    return [json.loads(line) for line in lines]
