@@ -2,12 +2,17 @@
 
 from envs.errors import EnvError
 from envs.grammar import MAX_WORDS, WORDS, InstructionError, parse_instruction, tokenize
+from envs.make import level_ids, make_env
+from envs.observation import InstructionObservation
 
 __all__ = [
     "MAX_WORDS",
     "WORDS",
     "EnvError",
     "InstructionError",
+    "InstructionObservation",
+    "level_ids",
+    "make_env",
     "parse_instruction",
     "tokenize",
 ]

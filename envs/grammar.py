@@ -8,8 +8,8 @@ Source: Chevalier-Boisvert et al., "BabyAI", ICLR 2019 (arXiv:1810.08272), secti
     Descr       -> ("the" | "a") [Color] ("box" | "ball" | "key" | "door" | "object") [Location]
     Location    -> "in front of you" | "behind you" | "on your left" | "on your right"
 
-"the" says that exactly one object fits the description when the episode starts, "a" that several do.
-A location is relative to the agent's first pose, and means the agent's first room only.
+"the" says that exactly one object fits the description when the episode starts, "a" that several
+do. A location is relative to the agent's first pose and counts in the agent's first room only.
 `str(tree)` is the canonical sentence, word for word what minigrid writes.
 """
 
@@ -174,7 +174,7 @@ def parse_instruction(sentence: str) -> Instruction:
     """Reads a sentence; case, spaces and punctuation do not matter.
 
     Raises:
-        InstructionError: if the sentence is not in the language, showing the word that does not fit.
+        InstructionError: if the sentence is not in the language; shows the word that does not fit.
     """
     return _Parser(sentence).instruction()
 
@@ -269,7 +269,8 @@ class _Parser:
     def fail(self, expected: str, because: str = "") -> NoReturn:
         word, start = self.words[self.at], self.starts[self.at]
         hint = did_you_mean(word, self.expected) if word else ", but the sentence ends here"
+        reason = f"{because and because + '; '}expected {expected}{hint}"
+        caret = " " * start + "^" * (len(word) or 1)
         raise InstructionError(
-            f"cannot read the instruction\n    {self.text}\n    {' ' * start}{'^' * (len(word) or 1)}\n"
-            f"{because and because + '; '}expected {expected}{hint}"
+            f"cannot read the instruction\n    {self.text}\n    {caret}\n{reason}"
         )

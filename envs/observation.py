@@ -1,0 +1,87 @@
+"""What an agent sees: its view, the sentence and its last actions, as arrays that SB3 can take."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.utils import RecordConstructorArgs
+
+from envs.grammar import MAX_WORDS, WORDS, tokenize
+from envs.replay import State
+
+Observation = dict[str, np.ndarray]
+
+MAX_CODE = 10  # the largest number minigrid writes into a view; 255 would mean a picture to SB3
+
+
+class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
+    """Turns minigrid's observation into a Dict of
+
+        image: uint8 (7, 7, 3), the agent's view: object, colour and state of each cell
+        instruction: int64 (72,), word ids as of `tokenize`, 0 after the last word
+        last_actions: int64 (k,), newest first, 1 + action, 0 before the episode's first
+
+    where k = `last_actions`; without this key if k is 0.
+    """
+
+    observation_space: spaces.Dict
+
+    def __init__(self, env: gym.Env, last_actions: int = 4):
+        RecordConstructorArgs.__init__(self, last_actions=last_actions)
+        super().__init__(env)
+        num_actions = int(self.action_space.n)
+        box = {
+            "image": spaces.Box(0, MAX_CODE, (7, 7, 3), np.uint8),
+            "instruction": spaces.Box(0, len(WORDS), (MAX_WORDS,), np.int64),
+        }
+        if last_actions:
+            box["last_actions"] = spaces.Box(0, num_actions, (last_actions,), np.int64)
+        self.observation_space = spaces.Dict(box)
+        self._num_last = last_actions
+        self._instruction = np.zeros(MAX_WORDS, np.int64)
+        self._last = np.zeros(last_actions, np.int64)
+
+    def reset(
+        self, *, seed: int | None = None, options: State | None = None
+    ) -> tuple[Observation, State]:
+        """Starts an episode, as gymnasium says."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._begin(observation["mission"], [])
+        return self._observation(observation["image"]), info
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, State]:
+        """Acts, as gymnasium says."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if self._num_last:
+            last = np.empty_like(self._last)  # a new array: the agent may have kept the old one
+            last[0] = action + 1
+            last[1:] = self._last[:-1]
+            self._last = last
+        return self._observation(observation["image"]), reward, terminated, truncated, info
+
+    def state(self) -> State:
+        """Returns the environment's state as JSON; see `envs.replay.Replayable`."""
+        return self.env.get_wrapper_attr("state")()
+
+    def set_state(self, state: State) -> Observation | None:
+        """Sets a state that `state` gave; returns the observation, None if never reset."""
+        observation = self.env.get_wrapper_attr("set_state")(state)
+        if observation is None:
+            return None
+        self._begin(observation["mission"], state["actions"])
+        return self._observation(observation["image"])
+
+    def _begin(self, mission: str, actions: list[int]) -> None:
+        words = tokenize(mission)
+        self._instruction = np.zeros(MAX_WORDS, np.int64)
+        self._instruction[: len(words)] = words
+        newest = [action + 1 for action in reversed(actions)][: self._num_last]
+        self._last = np.zeros(self._num_last, np.int64)
+        self._last[: len(newest)] = newest
+
+    def _observation(self, image: np.ndarray) -> Observation:
+        observation = {"image": image, "instruction": self._instruction}
+        if self._num_last:
+            observation["last_actions"] = self._last
+        return observation
