@@ -1,0 +1,136 @@
+"""The FiLM layer, and the generator that predicts its gamma and beta from a condition.
+
+Shapes: B batch, D condition, C features (channels) of one block, X all outputs of one block.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from film_rl.errors import check_choice
+
+FiLMParams = list[tuple[Tensor, Tensor]]
+"""One (gamma_BC, beta_BC) per conditioned block, first block first."""
+
+GammaFn = Literal["identity", "sigmoid", "tanh", "exp"]
+_GAMMA_FNS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda gamma: gamma,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "exp": torch.exp,
+}
+
+
+def film(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+    """FiLM(x) = gamma * x + beta, one gamma and one beta per sample and feature.
+
+    Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer", equation 2.
+
+    Args:
+        x: features (B, C, ...), with any number of trailing axes.
+        gamma: scales (B, C).
+        beta: shifts (B, C).
+
+    Returns:
+        Modulated features, of the shape of x.
+
+    Raises:
+        ValueError: gamma or beta is not (B, C).
+    """
+    if x.ndim < 2 or not gamma.shape == beta.shape == x.shape[:2]:
+        raise ValueError(
+            f"film: x has shape {tuple(x.shape)}, gamma {tuple(gamma.shape)}, beta "
+            f"{tuple(beta.shape)}; expected x (B, C, ...) with gamma and beta both (B, C)"
+            + (f" = {tuple(x.shape[:2])}." if x.ndim >= 2 else ".")
+        )
+    gamma, beta = (p.reshape(*p.shape, *[1] * (x.ndim - 2)) for p in (gamma, beta))
+    return gamma * x + beta
+
+
+class FiLM(nn.Module):
+    """The FiLM layer: `film` as a module, so that hooks see x, gamma and beta. No parameters."""
+
+    def forward(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        """Modulate x (B, C, ...) by gamma and beta (B, C); see `film`."""
+        return film(x, gamma, beta)
+
+
+class FiLMGenerator(nn.Module):
+    """Predict every block's modulation from the condition: gamma = gamma_fn(1 + delta), and beta.
+
+    delta and beta of all blocks are one linear function of z, or a two-layer MLP with ReLU.
+    A fresh generator is near gamma_fn(1) and 0, so that gradients flow through the layer.
+    Perez et al. 2018, section 3.1; the restricted gammas are those of its section 4.3.
+
+    The linear outputs are laid out block after block, each [delta (C) | beta (C)].
+
+    Args:
+        condition_dim: size D of the condition z.
+        num_features: C of each modulated block, first block first.
+        hidden_dim: width of the MLP's hidden layer; None is linear.
+        gamma_fn: identity, or sigmoid for gamma in (0, 1), tanh for (-1, 1), exp for (0, inf).
+        use_gamma: predict gamma; otherwise every gamma is 1.
+        use_beta: predict beta; otherwise every beta is 0.
+
+    Raises:
+        ValueError: gamma_fn is unknown, a block has no features, or nothing is left to predict.
+    """
+
+    def __init__(  # noqa: PLR0913 - the options of one small module
+        self,
+        condition_dim: int,
+        num_features: Sequence[int],
+        *,
+        hidden_dim: int | None = None,
+        gamma_fn: GammaFn = "identity",
+        use_gamma: bool = True,
+        use_beta: bool = True,
+    ) -> None:
+        super().__init__()
+        check_choice("gamma_fn", gamma_fn, get_args(GammaFn))
+        if not (use_gamma or use_beta):
+            raise ValueError(
+                "use_gamma=False and use_beta=False leave nothing to predict; set one of them "
+                "to True, or build the network with conditioning='none'."
+            )
+        if not num_features or min(num_features) < 1:
+            raise ValueError(
+                f"num_features={list(num_features)}; expected one positive number of features "
+                "per modulated block, such as [128, 128]."
+            )
+        self.num_features = tuple(num_features)
+        self.gamma_fn = gamma_fn
+        self.use_gamma = use_gamma
+        self.use_beta = use_beta
+        self.hidden: nn.Module = nn.Identity()
+        if hidden_dim is not None:
+            self.hidden = nn.Sequential(nn.Linear(condition_dim, hidden_dim), nn.ReLU())
+        self.outputs_per_block = [(use_gamma + use_beta) * features for features in num_features]
+        self.linear = nn.Linear(hidden_dim or condition_dim, sum(self.outputs_per_block))
+
+    def forward(self, z_BD: Tensor) -> FiLMParams:
+        """Map the condition (B, D) to one (gamma, beta), each (B, C), per block."""
+        blocks = self.linear(self.hidden(z_BD)).split(self.outputs_per_block, dim=1)
+        return [self._gamma_beta(*pair) for pair in zip(blocks, self.num_features, strict=True)]
+
+    def _gamma_beta(self, block_BX: Tensor, features: int) -> tuple[Tensor, Tensor]:
+        # Where only one of the two is predicted, the block's outputs are that one (X = C).
+        delta_BC, beta_BC = block_BX[:, :features], block_BX[:, -features:]
+        if not self.use_gamma:
+            return torch.ones_like(beta_BC), beta_BC
+        gamma_BC = _GAMMA_FNS[self.gamma_fn](1 + delta_BC)
+        return gamma_BC, beta_BC if self.use_beta else torch.zeros_like(gamma_BC)
+
+
+def film_penalty(film_params: FiLMParams) -> Tensor:
+    """Distance of the modulation from the identity: mean of (gamma - 1)^2 + beta^2, a scalar.
+
+    The mean is over samples, blocks and features; without a conditioned block it is 0.
+    Regularising the predicted parameters is what FiLM's authors call its key pitfall
+    (Dumoulin et al. 2018, "Feature-wise transformations", Distill).
+    """
+    if not film_params:
+        return torch.zeros(())
+    return torch.cat([(gamma - 1) ** 2 + beta**2 for gamma, beta in film_params], dim=1).mean()

@@ -1,0 +1,236 @@
+"""The FiLM-ed network: a sentence steers the processing of an image.
+
+    tokens -> encoder -> generator -> gamma, beta of every block
+    x -> stem -> FiLM-ed residual blocks -> features
+
+Perez et al. 2018, section 3.2 and figure 2, without the classifier.
+
+Shapes: B batch, T words, C channels, H height, W width.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from torch import Tensor, nn
+
+from film_rl.block import BlockConditioning, FiLMedResBlock, Norm, Placement
+from film_rl.errors import check_choice, check_odd
+from film_rl.film import FiLMGenerator, FiLMParams, GammaFn
+from film_rl.language import SentenceEncoder
+from film_rl.stems import FeatureStem, GridStem, PixelStem
+
+Conditioning = Literal["film", "bias", "scale", "gate", "concat", "none"]
+
+# What each member of the family takes away from the generator.
+_RESTRICTIONS: dict[str, dict[str, Any]] = {
+    "bias": {"use_gamma": False},
+    "scale": {"use_beta": False},
+    "gate": {"gamma_fn": "sigmoid", "use_beta": False},
+}
+
+
+@dataclass(frozen=True)
+class GridStemConfig:
+    """Options of `GridStem`."""
+
+    num_values: tuple[int, ...] = (11, 11, 11)
+    channels: int = 32
+    num_layers: int = 1
+
+    def build(self) -> GridStem:
+        """Make the stem."""
+        return GridStem(**asdict(self))
+
+
+@dataclass(frozen=True)
+class PixelStemConfig:
+    """Options of `PixelStem`."""
+
+    in_channels: int = 3
+    channels: int = 128
+    num_layers: int = 4
+    norm: bool = True
+
+    def build(self) -> PixelStem:
+        """Make the stem."""
+        return PixelStem(**asdict(self))
+
+
+@dataclass(frozen=True)
+class FeatureStemConfig:
+    """Options of `FeatureStem`."""
+
+    in_channels: int = 1024
+    channels: int = 128
+    num_layers: int = 1
+    kernel_size: int = 3
+    coords: bool = True
+
+    def build(self) -> FeatureStem:
+        """Make the stem."""
+        return FeatureStem(**asdict(self))
+
+
+@dataclass(frozen=True)
+class SentenceConfig:
+    """Options of `SentenceEncoder`."""
+
+    vocab_size: int
+    embedding_dim: int = 64
+    hidden_dim: int = 64
+    bidirectional: bool = False
+    attention: bool = False
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Options of `FiLMGenerator`."""
+
+    hidden_dim: int | None = None
+    gamma_fn: GammaFn = "identity"
+    use_gamma: bool = True
+    use_beta: bool = True
+
+    def __post_init__(self) -> None:
+        check_choice("gamma_fn", self.gamma_fn, get_args(GammaFn))
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Options of `FiLMedNetwork`; block options are those of `FiLMedResBlock`.
+
+    Args:
+        stem: options of the stem, which also choose it.
+        sentence: options of the sentence encoder.
+        conditioning: how the sentence acts on a conditioned block. "film"; "bias" (gamma = 1);
+            "scale" (beta = 0); "gate" (gamma = sigmoid(1 + delta), beta = 0); "concat" (gamma
+            and beta become feature maps); "none", a network that never reads the sentence.
+        generator: options of the FiLM generator.
+        channels: channels of every block.
+        kernel_sizes: kernel size of each block; its length is the number of blocks.
+        film_blocks: which blocks are conditioned; None is all of them.
+
+    Raises:
+        ValueError: an option is unknown, or options contradict each other.
+    """
+
+    stem: GridStemConfig | PixelStemConfig | FeatureStemConfig
+    sentence: SentenceConfig
+    conditioning: Conditioning = "film"
+    generator: GeneratorConfig = GeneratorConfig()
+    channels: int = 128
+    kernel_sizes: tuple[int, ...] = (3, 3, 3, 3)
+    norm: Norm = "batch"
+    placement: Placement = "after_norm"
+    residual: bool = True
+    coords: bool = True
+    film_blocks: tuple[bool, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("conditioning", self.conditioning, get_args(Conditioning))
+        check_choice("norm", self.norm, get_args(Norm))
+        check_choice("placement", self.placement, get_args(Placement))
+        for kernel_size in self.kernel_sizes:
+            check_odd("kernel_size", kernel_size)
+        if self.film_blocks is not None and len(self.film_blocks) != len(self.kernel_sizes):
+            raise ValueError(
+                f"film_blocks={self.film_blocks} has {len(self.film_blocks)} entries; expected "
+                f"one per block, and kernel_sizes={self.kernel_sizes} makes "
+                f"{len(self.kernel_sizes)} blocks"
+            )
+        if self.conditioning != "none" and not any(self.conditioned_blocks):
+            raise ValueError(
+                f"conditioning={self.conditioning!r} but no block is conditioned: "
+                f"kernel_sizes={self.kernel_sizes}, film_blocks={self.film_blocks}; for a network "
+                "that never reads the sentence say conditioning='none'"
+            )
+
+    @property
+    def conditioned_blocks(self) -> tuple[bool, ...]:
+        """Whether the sentence acts on each block."""
+        if self.conditioning == "none":
+            return (False,) * len(self.kernel_sizes)
+        return self.film_blocks or (True,) * len(self.kernel_sizes)
+
+
+class FiLMedNetwork(nn.Module):
+    """features = blocks(stem(x)), each conditioned block steered by generator(encoder(tokens)).
+
+    Attributes:
+        stem: from x to feature maps.
+        encoder: from tokens to the condition z; None with conditioning "none".
+        generator: from z to every block's gamma and beta; None with conditioning "none".
+        blocks: the residual blocks.
+        output_channels: channels of the features.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = config.stem.build()
+        self.blocks = nn.ModuleList()
+        self.output_channels = config.stem.channels
+        num_features = []
+        how: BlockConditioning = "concat" if config.conditioning == "concat" else "film"
+        for kernel_size, conditioned in zip(
+            config.kernel_sizes, config.conditioned_blocks, strict=True
+        ):
+            block = FiLMedResBlock(
+                self.output_channels,
+                config.channels,
+                kernel_size=kernel_size,
+                norm=config.norm,
+                placement=config.placement,
+                residual=config.residual,
+                coords=config.coords,
+                conditioning=how if conditioned else "none",
+            )
+            self.blocks.append(block)
+            num_features += [block.film_features] * conditioned
+            self.output_channels = config.channels
+        self.encoder: SentenceEncoder | None = None
+        self.generator: FiLMGenerator | None = None
+        if config.conditioning != "none":
+            self.encoder = SentenceEncoder(**asdict(config.sentence))
+            options = asdict(config.generator) | _RESTRICTIONS.get(config.conditioning, {})
+            self.generator = FiLMGenerator(self.encoder.output_dim, num_features, **options)
+
+    def condition(self, tokens_BT: Tensor) -> FiLMParams:
+        """Predict (gamma, beta) of every conditioned block from the sentences (B, T)."""
+        if self.encoder is None or self.generator is None:
+            return []
+        film_params: FiLMParams = self.generator(self.encoder(tokens_BT))
+        return film_params
+
+    def modulate(self, x: Tensor, film_params: FiLMParams) -> Tensor:
+        """Map the stem's input to features (B, C, H, W), steered by `condition`'s result.
+
+        Raises:
+            ValueError: there is not one (gamma, beta) per conditioned block.
+        """
+        expected = sum(self.config.conditioned_blocks)
+        if len(film_params) != expected:
+            raise ValueError(
+                f"film_params has {len(film_params)} pairs of gamma and beta; expected {expected}, "
+                "one per conditioned block, as condition(tokens) returns them"
+            )
+        pairs = iter(film_params)
+        features_BCHW: Tensor = self.stem(x)
+        for block, conditioned in zip(self.blocks, self.config.conditioned_blocks, strict=True):
+            gamma_BC, beta_BC = next(pairs) if conditioned else (None, None)
+            features_BCHW = block(features_BCHW, gamma_BC, beta_BC)
+        return features_BCHW
+
+    def forward(
+        self, x: Tensor, tokens_BT: Tensor, return_film: bool = False
+    ) -> Tensor | tuple[Tensor, FiLMParams]:
+        """Map the stem's input and sentences (B, T) to features (B, C, H, W).
+
+        Args:
+            x: what the stem reads.
+            tokens_BT: ids of the words, 0 only at the end of a row.
+            return_film: also return every conditioned block's (gamma, beta).
+        """
+        film_params = self.condition(tokens_BT)
+        features_BCHW = self.modulate(x, film_params)
+        return (features_BCHW, film_params) if return_film else features_BCHW
