@@ -1,0 +1,229 @@
+"""The whole network: the sentence steers, and numpy agrees."""
+
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from film_rl import (
+    FeatureStemConfig,
+    FiLMedNetwork,
+    GeneratorConfig,
+    GridStemConfig,
+    NetworkConfig,
+    PixelStemConfig,
+    SentenceConfig,
+)
+from film_rl.block import Norm, Placement, append_coordinates
+from film_rl.network import Conditioning
+from tests.film_rl import reference
+from tests.film_rl.test_block import as_arrays, lived_in
+
+GRID = GridStemConfig((11, 6, 3), channels=6)
+SENTENCE = SentenceConfig(vocab_size=9, embedding_dim=5, hidden_dim=8)
+CONFIG = NetworkConfig(GRID, SENTENCE, channels=4, kernel_sizes=(1, 3), norm="layer")
+TOKENS = torch.tensor([[1, 2, 3, 0], [4, 0, 0, 0], [5, 6, 7, 8]])
+CODES = torch.randint(0, 3, (3, 7, 5, 3), generator=torch.Generator().manual_seed(0))
+PAPER = NetworkConfig(FeatureStemConfig(), SentenceConfig(93, 200, 4096))
+
+
+def parameters(*modules):
+    return sum(p.numel() for module in modules for p in module.parameters())
+
+
+def paper_classifier():
+    """The classifier of the paper, behind the two coordinate maps."""
+    return nn.Sequential(
+        nn.Conv2d(128 + 2, 512, 1),
+        nn.BatchNorm2d(512),
+        nn.ReLU(),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+        nn.Linear(512, 1024),
+        nn.BatchNorm1d(1024),
+        nn.ReLU(),
+        nn.Linear(1024, 32),
+    )
+
+
+@pytest.mark.parametrize(
+    ("stem", "x", "total"),
+    [
+        (FeatureStemConfig(), (2, 1024, 14, 14), 59_495_752),
+        (PixelStemConfig(), (2, 3, 224, 224), 59_107_528),
+    ],
+)
+def test_the_papers_network_has_the_papers_parameters(stem, x, total):
+    with torch.device("meta"):
+        network, classifier = FiLMedNetwork(replace(PAPER, stem=stem)), paper_classifier()
+        features = network(torch.zeros(x), torch.ones(2, 46, dtype=torch.long))
+        answers = classifier(append_coordinates(features))
+    assert features.shape == (2, 128, 14, 14)
+    assert answers.shape == (2, 32)
+    assert parameters(network, classifier) == total
+    assert parameters(network.encoder, network.generator) == 57_027_752
+
+
+@pytest.mark.parametrize("norm", get_args(Norm))
+@pytest.mark.parametrize("placement", get_args(Placement))
+def test_the_whole_network_equals_numpy(norm, placement):
+    config = replace(
+        CONFIG, norm=norm, placement=placement, generator=GeneratorConfig(hidden_dim=7)
+    )
+    network = lived_in(FiLMedNetwork(config))
+    weights = as_arrays(network)
+
+    z = [
+        reference.encode(reference.part(weights, "encoder"), row[row > 0].numpy()) for row in TOKENS
+    ]
+    num_features = [6 if placement == "before_conv1" else 4, 4]
+    film_params = reference.generate(
+        reference.part(weights, "generator"), np.array(z), num_features
+    )
+    features = reference.grid_stem(reference.part(weights, "stem"), CODES.numpy(), GRID.num_values)
+    for index, pair in enumerate(film_params):
+        block = reference.part(weights, f"blocks.{index}")
+        features = reference.block(block, features, pair, norm, placement)
+
+    out = network(CODES, TOKENS).detach().numpy()
+    assert np.abs(out - features).max() < 1e-10
+    single = network.float()(CODES, TOKENS).detach().numpy()
+    assert np.abs(single - features).max() < 1e-5
+
+
+@pytest.mark.parametrize("conditioning", get_args(Conditioning))
+def test_the_sentence_matters_unless_the_network_is_unconditioned(conditioning):
+    network = FiLMedNetwork(replace(CONFIG, conditioning=conditioning))
+    features, other = network(CODES, TOKENS), network(CODES, TOKENS.roll(1, dims=0))
+    change = (features - other).flatten(1).abs().amax(dim=1)
+    assert (change == 0).all() if conditioning == "none" else (change > 1e-4).all()
+
+
+def test_the_family_restricts_gamma_and_beta():
+    def film_params(conditioning, **generator):
+        config = replace(CONFIG, conditioning=conditioning, generator=GeneratorConfig(**generator))
+        return FiLMedNetwork(config).condition(TOKENS)
+
+    for gamma, beta in film_params("film") + film_params("concat"):
+        assert gamma.std() > 0
+        assert beta.std() > 0
+    for gamma, beta in film_params("bias"):
+        assert torch.equal(gamma, torch.ones_like(gamma))
+        assert beta.std() > 0
+    for gamma, beta in film_params("scale", gamma_fn="tanh") + film_params("gate"):
+        assert torch.equal(beta, torch.zeros_like(beta))
+        assert gamma.std() > 0
+        assert -1 < gamma.min() < gamma.max() < 1
+    assert all(gamma.min() > 0 for gamma, _ in film_params("gate"))
+    assert film_params("none") == []
+
+
+def test_the_family_has_no_weights_for_what_it_does_not_predict():
+    outputs = {
+        conditioning: FiLMedNetwork(replace(CONFIG, conditioning=conditioning))
+        for conditioning in get_args(Conditioning)
+        if conditioning != "none"
+    }
+    widths = {name: network.generator.linear.out_features for name, network in outputs.items()}
+    assert widths == {"film": 16, "bias": 8, "scale": 8, "gate": 8, "concat": 16}
+
+
+def test_an_unconditioned_network_has_neither_encoder_nor_generator():
+    network = FiLMedNetwork(replace(CONFIG, conditioning="none"))
+    assert parameters(network) == parameters(network.stem, network.blocks)
+    assert network.encoder is network.generator is None
+
+
+@pytest.mark.parametrize("film_blocks", [(True, False), (False, True)])
+def test_a_block_without_film_is_as_in_the_unconditioned_network(film_blocks):
+    network = FiLMedNetwork(replace(CONFIG, film_blocks=film_blocks))
+    plain = FiLMedNetwork(replace(CONFIG, conditioning="none"))
+    assert len(network.condition(TOKENS)) == 1
+    for block, unconditioned, conditioned in zip(
+        network.blocks, plain.blocks, film_blocks, strict=True
+    ):
+        same_names = list(block.state_dict()) == list(unconditioned.state_dict())
+        assert same_names != conditioned
+        assert (block.film_features > 0) == conditioned
+
+
+def test_the_output_has_the_channels_it_says():
+    for config in (CONFIG, replace(CONFIG, channels=3), replace(CONFIG, kernel_sizes=(5,))):
+        network = FiLMedNetwork(config)
+        assert network(CODES, TOKENS).shape == (3, network.output_channels, 5, 7)
+    stem_only = FiLMedNetwork(replace(CONFIG, conditioning="none", kernel_sizes=()))
+    assert stem_only(CODES, TOKENS).shape == (3, stem_only.output_channels, 5, 7)
+
+
+def test_modulating_by_the_condition_is_the_forward_pass():
+    network = FiLMedNetwork(CONFIG)
+    features, film_params = network(CODES, TOKENS, return_film=True)
+    assert torch.equal(features, network.modulate(CODES, network.condition(TOKENS)))
+    assert torch.equal(features, network.modulate(CODES, film_params))
+
+
+def test_another_sentences_film_params_make_the_network_follow_that_sentence():
+    network = FiLMedNetwork(CONFIG)
+    swapped = [(gamma.flip(0), beta.flip(0)) for gamma, beta in network.condition(TOKENS)]
+    torch.testing.assert_close(network.modulate(CODES, swapped), network(CODES, TOKENS.flip(0)))
+
+
+def test_policies_norm_answers_alike_in_training_and_evaluation():
+    network = FiLMedNetwork(CONFIG)
+    assert torch.equal(network.train()(CODES, TOKENS), network.eval()(CODES, TOKENS))
+
+
+@pytest.mark.parametrize("conditioning", get_args(Conditioning))
+def test_every_parameter_learns(conditioning):
+    sentence = replace(SENTENCE, bidirectional=True, attention=True)
+    network = FiLMedNetwork(replace(CONFIG, conditioning=conditioning, sentence=sentence))
+    network(CODES, TOKENS).pow(2).sum().backward()
+    assert [name for name, p in network.named_parameters() if not p.grad.any()] == []
+
+
+def test_the_compiled_network_equals_the_eager_one():
+    network = FiLMedNetwork(CONFIG).eval()
+    z = network.encoder(TOKENS).detach()
+
+    def behind_the_encoder(codes, z):  # torch.compile does not enter nn.GRU
+        return network.modulate(codes, network.generator(z))
+
+    compiled = torch.compile(behind_the_encoder, fullgraph=True, backend="aot_eager")
+    expected = behind_the_encoder(CODES, z)
+    torch.testing.assert_close(compiled(CODES, z), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("norm", get_args(Norm))
+def test_bfloat16_autocast_stays_within_two_percent_of_float32(norm):
+    network = FiLMedNetwork(replace(CONFIG, norm=norm)).eval()
+    expected = network(CODES, TOKENS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = network(CODES, TOKENS)
+    assert (out - expected).norm() < 0.02 * expected.norm()
+
+
+def test_options_that_cannot_be_are_refused_when_the_config_is_made():
+    refused = {
+        r"conditioning='flim' is unknown.*did you mean 'film'\?": {"conditioning": "flim"},
+        r"norm='batc' is unknown.*did you mean 'batch'\?": {"norm": "batc"},
+        r"placement='after_nrm' is unknown.*did you mean 'after_norm'\?": {
+            "placement": "after_nrm"
+        },
+        "kernel_size=2 is even": {"kernel_sizes": (3, 2)},
+        r"film_blocks=\(True,\) has 1 entries; .* makes 2 blocks": {"film_blocks": (True,)},
+        "no block is conditioned.*say conditioning='none'": {"film_blocks": (False, False)},
+    }
+    for message, options in refused.items():
+        with pytest.raises(ValueError, match=message):
+            replace(CONFIG, **options)
+    with pytest.raises(ValueError, match=r"gamma_fn='expp' is unknown.*did you mean 'exp'\?"):
+        GeneratorConfig(gamma_fn="expp")
+
+
+def test_the_wrong_number_of_film_params_is_refused():
+    network = FiLMedNetwork(CONFIG)
+    with pytest.raises(ValueError, match="has 1 pairs of gamma and beta; expected 2, one per cond"):
+        network.modulate(CODES, network.condition(TOKENS)[:1])
