@@ -9,20 +9,9 @@ import torch
 from film_rl import FiLMedResBlock
 from film_rl.block import Norm, Placement, append_coordinates, coordinate_maps
 from tests.film_rl import reference
+from tests.film_rl.helpers import as_arrays, lived_in
 
 NORMS, PLACEMENTS = get_args(Norm), get_args(Placement)
-
-
-def lived_in(module):
-    """The module in float64 and evaluation mode, its norms with statistics and scales of a life."""
-    for name, tensor in module.double().state_dict().items():
-        if "running" in name or "norm" in name:
-            tensor.copy_(torch.rand_like(tensor) + 0.5) if tensor.is_floating_point() else None
-    return module.eval()
-
-
-def as_arrays(module):
-    return {name: tensor.detach().numpy() for name, tensor in module.state_dict().items()}
 
 
 def film_params(block, batch=2):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from film_rl import SentenceEncoder, Vocabulary
 from tests.film_rl import reference
-from tests.film_rl.test_block import as_arrays
+from tests.film_rl.helpers import as_arrays
 
 truth = settings(derandomize=True, deadline=None, max_examples=30)
 WORDS = ("go", "to", "the", "red", "ball", "box")

@@ -20,7 +20,7 @@ from film_rl import (
 from film_rl.block import Norm, Placement, append_coordinates
 from film_rl.network import Conditioning
 from tests.film_rl import reference
-from tests.film_rl.test_block import as_arrays, lived_in
+from tests.film_rl.helpers import as_arrays, lived_in
 
 GRID = GridStemConfig((11, 6, 3), channels=6)
 SENTENCE = SentenceConfig(vocab_size=9, embedding_dim=5, hidden_dim=8)
@@ -67,31 +67,52 @@ def test_the_papers_network_has_the_papers_parameters(stem, x, total):
     assert parameters(network.encoder, network.generator) == 57_027_752
 
 
-@pytest.mark.parametrize("norm", get_args(Norm))
-@pytest.mark.parametrize("placement", get_args(Placement))
-def test_the_whole_network_equals_numpy(norm, placement):
-    config = replace(
-        CONFIG, norm=norm, placement=placement, generator=GeneratorConfig(hidden_dim=7)
+def numpy_network(config, weights):
+    """The features of CODES and TOKENS, every block conditioned."""
+    encoder, generator, stem = (
+        reference.part(weights, name) for name in ("encoder", "generator", "stem")
     )
+    z = np.array([reference.encode(encoder, row[row > 0].numpy()) for row in TOKENS])
+    num_features = [config.channels] * len(config.kernel_sizes)
+    if config.placement == "before_conv1":
+        num_features[0] = config.stem.channels
+    features = reference.grid_stem(stem, CODES.numpy(), config.stem.num_values)
+    for index, pair in enumerate(reference.generate(generator, z, num_features)):
+        features = reference.block(
+            reference.part(weights, f"blocks.{index}"),
+            features,
+            pair,
+            config.norm,
+            config.placement,
+            config.residual,
+            config.coords,
+            concat=config.conditioning == "concat",
+        )
+    return features
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"norm": n, "placement": p} for n in get_args(Norm) for p in get_args(Placement)),
+        {"kernel_sizes": (5, 1, 3)},
+        {"residual": False},
+        {"coords": False},
+        {"conditioning": "concat"},
+        {"generator": GeneratorConfig(hidden_dim=7)},
+        {"sentence": replace(SENTENCE, bidirectional=True, attention=True)},
+    ],
+    ids=str,
+)
+def test_the_whole_network_equals_numpy(options):
+    config = replace(CONFIG, **options)
     network = lived_in(FiLMedNetwork(config))
-    weights = as_arrays(network)
-
-    z = [
-        reference.encode(reference.part(weights, "encoder"), row[row > 0].numpy()) for row in TOKENS
-    ]
-    num_features = [6 if placement == "before_conv1" else 4, 4]
-    film_params = reference.generate(
-        reference.part(weights, "generator"), np.array(z), num_features
-    )
-    features = reference.grid_stem(reference.part(weights, "stem"), CODES.numpy(), GRID.num_values)
-    for index, pair in enumerate(film_params):
-        block = reference.part(weights, f"blocks.{index}")
-        features = reference.block(block, features, pair, norm, placement)
-
-    out = network(CODES, TOKENS).detach().numpy()
-    assert np.abs(out - features).max() < 1e-10
+    assert [b.conv2.kernel_size for b in network.blocks] == [(k, k) for k in config.kernel_sizes]
+    expected = numpy_network(config, as_arrays(network))
+    double = network(CODES, TOKENS).detach().numpy()
     single = network.float()(CODES, TOKENS).detach().numpy()
-    assert np.abs(single - features).max() < 1e-5
+    np.testing.assert_allclose(double, expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(single, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("conditioning", get_args(Conditioning))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from film_rl import FeatureStem, GridStem, PixelStem
 from tests.film_rl import reference
-from tests.film_rl.test_block import as_arrays, lived_in
+from tests.film_rl.helpers import as_arrays, lived_in
 
 
 def test_four_pixel_layers_map_224_to_14():
