@@ -78,7 +78,7 @@ class FiLMedResBlock(nn.Module):
         ValueError: an option is unknown, or the kernel size even.
     """
 
-    def __init__(  # noqa: PLR0913 - the variants of table 2
+    def __init__(
         self,
         in_channels: int,
         channels: int,

@@ -78,7 +78,7 @@ class FiLMGenerator(nn.Module):
         ValueError: gamma_fn is unknown, a block has no features, or nothing is left to predict.
     """
 
-    def __init__(  # noqa: PLR0913 - the options of one small module
+    def __init__(
         self,
         condition_dim: int,
         num_features: Sequence[int],
