@@ -9,7 +9,7 @@ from film_rl.run.device import (
     choose_precision,
     describe_device,
 )
-from film_rl.run.errors import NonFiniteError, UserError, did_you_mean
+from film_rl.run.errors import NonFiniteError, UserError
 from film_rl.run.folder import RunFolder
 from film_rl.run.metrics import Metrics
 from film_rl.run.progress import Progress
@@ -33,7 +33,6 @@ __all__ = [
     "config_from_json",
     "config_to_json",
     "describe_device",
-    "did_you_mean",
     "differences",
     "rng_state",
     "seed_everything",

@@ -5,7 +5,8 @@ import types
 import typing
 from typing import Any, Literal, TypeVar
 
-from film_rl.run.errors import UserError, did_you_mean
+from film_rl.errors import did_you_mean
+from film_rl.run.errors import UserError
 
 T = TypeVar("T")
 

@@ -6,7 +6,8 @@ from typing import Literal, get_args
 
 import torch
 
-from film_rl.run.errors import UserError, did_you_mean
+from film_rl.errors import did_you_mean
+from film_rl.run.errors import UserError
 
 Precision = Literal["auto", "float32", "bf16"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)

@@ -16,13 +16,16 @@ class Progress:
 
     Args:
         total: the step to reach.
-        start: the step this process begins at, from which the rate counts (not 0 after a resume).
-        metric: what the number given to `update` is called.
+        metric: what the number given to `update` is called; more is better.
         console: where to write; standard output by default.
+
+    Attributes:
+        start: the step this process begins at, from which the rate counts (not 0 after a resume).
     """
 
-    def __init__(self, total: int, *, start: int = 0, metric: str, console: Console | None = None):
-        self.total, self.start, self.metric = total, start, metric
+    def __init__(self, total: int, *, metric: str, console: Console | None = None):
+        self.total, self.metric = total, metric
+        self.start = 0
         self.best: float | None = None
         self._console = console or Console()
         self._began = self._last_line = time.monotonic()
@@ -31,7 +34,7 @@ class Progress:
             self._bar = RichProgress(
                 BarColumn(bar_width=24), TextColumn("{task.description}"), console=self._console
             )
-            self._task = self._bar.add_task("", total=total, completed=start)
+            self._task = self._bar.add_task("", total=total)
 
     def __enter__(self) -> Self:
         if self._bar:

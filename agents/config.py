@@ -1,0 +1,65 @@
+"""What a training run of the agent can be asked for. Free of torch: `--help` answers at once."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+Conditioning = Literal["film", "bias", "scale", "gate", "concat", "none"]
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """One training run of an instruction-following agent with PPO."""
+
+    instr: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """A sentence to follow, such as "go to the red ball"; repeat it for several, or use the slots
+    {color}, {object} and {location} for every combination. Each episode draws one."""
+    level: str | None = None
+    """A BabyAI level instead of sentences, such as BabyAI-GoToLocal-v0."""
+    room_size: int | None = None
+    """Cells along a room's side, walls included (sentences only; 8 when not given)."""
+    distractors: int | None = None
+    """Objects beside those the sentence needs (sentences only; 7 when not given)."""
+    last_actions: int = 4
+    """How many of its last actions the agent sees; without any it turns in circles."""
+
+    steps: int = 300_000
+    """Environment steps to train for."""
+    seed: int = 0
+    """Seed of the network, the worlds and the actions."""
+    envs: int = 64
+    """Worlds stepped side by side."""
+
+    channels: int = 32
+    """Feature maps of the policy's CNN."""
+    blocks: int = 2
+    """FiLM-ed residual blocks: the first per cell (1x1), the others 3x3."""
+    sentence_dim: int = 64
+    """Size of the GRU that reads the instruction."""
+    conditioning: Conditioning = "film"
+    """How the instruction steers the CNN."""
+
+    learning_rate: float = 1e-3
+    """Adam's step size at the start; it falls linearly to a tenth."""
+    rollout: int = 20
+    """Steps of each world between two updates."""
+    batch_size: int = 256
+    """Samples a minibatch."""
+    epochs: int = 1
+    """Passes over each rollout."""
+    entropy: float = 0.01
+    """Weight of the entropy bonus."""
+    discount: float = 0.99
+    """Discount of future rewards (gamma in reinforcement learning; not FiLM's)."""
+    gae_lambda: float = 0.95
+    """Lambda of generalised advantage estimation."""
+
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["auto", "float32", "bf16"] = "float32"
+    """bf16 runs the CNN and GRU in bfloat16; then PPO's first ratio is 1 only to about 1e-2."""
+    checkpoint_every: int = 50_000
+    """Steps between two checkpoints."""
+    eval_episodes: int = 512
+    """Fresh episodes of the evaluation at the end."""

@@ -1,0 +1,100 @@
+"""The FiLM-ed CNN as a features extractor for any Stable-Baselines3 algorithm.
+
+Shape suffixes: B samples, S distinct sentences, T words, W H K the view's x, y and channels,
+C feature maps, A last actions.
+"""
+
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import Tensor, nn
+
+from film_rl import FiLMedNetwork
+from film_rl.film import FiLMParams
+from film_rl.network import Conditioning, GridStemConfig, NetworkConfig, SentenceConfig
+from film_rl.run.device import autocast
+
+SQUEEZED_CHANNELS = 16
+
+
+class FiLMExtractor(BaseFeaturesExtractor):
+    """View, instruction and last actions -> features, by FiLM-ed residual blocks and one layer.
+
+    The stem and the first block work per cell (1x1) so that FiLM can pick out the named object
+    before anything is mixed; no batch statistics, so rollout and update see the same network; the
+    head is flat rather than pooled, since where the object stands is what the agent needs.
+    `direction` is not used, as in BabyAI's own models.
+
+    Args:
+        observation_space: what `envs.make_env` gives: image, instruction and perhaps last_actions.
+        channels: feature maps C.
+        blocks: FiLM-ed residual blocks.
+        sentence_dim: size of the word embedding and of the GRU.
+        conditioning: film, bias, scale, gate, concat or none (`film_rl.NetworkConfig`).
+        features_dim: size of the features.
+        precision: bfloat16 runs the network under autocast; features are float32 either way.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Dict,
+        *,
+        channels: int = 32,
+        blocks: int = 2,
+        sentence_dim: int = 64,
+        conditioning: Conditioning = "film",
+        features_dim: int = 128,
+        precision: torch.dtype = torch.float32,
+    ):
+        super().__init__(observation_space, features_dim)
+        self.precision = precision
+        image, instruction = observation_space["image"], observation_space["instruction"]
+        self.network = FiLMedNetwork(
+            NetworkConfig(
+                stem=GridStemConfig(
+                    num_values=tuple(int(high) + 1 for high in image.high.max(axis=(0, 1))),
+                    channels=channels,
+                ),
+                sentence=SentenceConfig(
+                    vocab_size=int(instruction.high.max()) + 1,
+                    embedding_dim=sentence_dim,
+                    hidden_dim=sentence_dim,
+                ),
+                conditioning=conditioning,
+                channels=channels,
+                kernel_sizes=(1, *[3] * (blocks - 1)),
+                norm="none",
+                coords=False,
+            )
+        )
+        width, height, _ = image.shape
+        actions = observation_space.spaces.get("last_actions")
+        self.num_actions = int(actions.high.max()) + 1 if actions else 0
+        actions_dim = self.num_actions * actions.shape[0] if actions else 0
+        self.squeeze = nn.Conv2d(channels, SQUEEZED_CHANNELS, 1)
+        self.head = nn.Linear(SQUEEZED_CHANNELS * width * height + actions_dim, features_dim)
+
+    def forward(self, observations: dict[str, Tensor]) -> Tensor:
+        """Observations as SB3 hands them over (float tensors) -> features (B, features_dim)."""
+        codes_BWHK = observations["image"].long()
+        with autocast(codes_BWHK.device, self.precision):
+            film_params = self.condition(observations["instruction"].long())
+            x_BCHW = F.relu(self.squeeze(self.network.modulate(codes_BWHK, film_params)))
+            parts = [x_BCHW.flatten(1)]
+            if self.num_actions:
+                last_BA = observations["last_actions"].long()
+                parts.append(F.one_hot(last_BA, self.num_actions).flatten(1).to(x_BCHW.dtype))
+            features = F.relu(self.head(torch.cat(parts, dim=1)))
+        return features.float()
+
+    def condition(self, tokens_BT: Tensor) -> FiLMParams:
+        """gamma and beta of each block for each sample; each distinct sentence is read once."""
+        longest = int((tokens_BT != 0).sum(1).max())
+        tokens_ST, sentence_B = torch.unique(
+            tokens_BT[:, : max(longest, 1)], dim=0, return_inverse=True
+        )
+        return [
+            (gamma[sentence_B], beta[sentence_B])
+            for gamma, beta in self.network.condition(tokens_ST)
+        ]

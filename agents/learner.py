@@ -1,0 +1,190 @@
+"""From a configuration to worlds and a PPO learner, and from there to a checkpoint and back."""
+
+import dataclasses
+from collections import deque
+from typing import Any
+
+import numpy as np
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+
+from agents.config import AgentConfig
+from agents.guard import RememberingRolloutBuffer
+from agents.policy import FiLMPolicy
+from agents.task import EVALUATION_SEED, Task
+from film_rl.run import (
+    Checkpointer,
+    RunFolder,
+    UserError,
+    choose_device,
+    choose_precision,
+    rng_state,
+    set_rng_state,
+)
+
+State = dict[str, Any]
+
+LOWEST = {
+    "steps": 1,
+    "seed": 0,
+    "envs": 1,
+    "channels": 1,
+    "blocks": 1,
+    "sentence_dim": 1,
+    "rollout": 2,
+    "batch_size": 2,
+    "epochs": 1,
+    "entropy": 0,
+    "last_actions": 0,
+    "checkpoint_every": 1,
+    "eval_episodes": 1,
+}
+
+
+def make_learner(config: AgentConfig) -> PPO:
+    """Worlds, policy and PPO as the configuration says; nothing has been stepped yet.
+
+    Raises:
+        EnvError: the level or a sentence is unknown or impossible.
+        UserError: the device or precision is not to be had.
+    """
+    device = choose_device(config.device)
+    task = Task.of_config(config)
+    worlds = DummyVecEnv([task.make] * config.envs)
+    return PPO(
+        FiLMPolicy,
+        VecMonitor(worlds),
+        learning_rate=lambda left: config.learning_rate * (0.1 + 0.9 * left),
+        n_steps=config.rollout,
+        batch_size=config.batch_size,
+        n_epochs=config.epochs,
+        gamma=config.discount,
+        gae_lambda=config.gae_lambda,
+        ent_coef=config.entropy,
+        rollout_buffer_class=RememberingRolloutBuffer,
+        policy_kwargs={
+            "features_extractor_kwargs": {
+                "channels": config.channels,
+                "blocks": config.blocks,
+                "sentence_dim": config.sentence_dim,
+                "conditioning": config.conditioning,
+                "precision": choose_precision(config.precision, device),
+            }
+        },
+        seed=config.seed,
+        device=device,
+    )
+
+
+def check(config: AgentConfig) -> None:
+    """Find out what is wrong with a configuration before anything is written.
+
+    Raises:
+        UserError: a number is out of range; the device or precision is not to be had.
+        EnvError: the level or a sentence is unknown or impossible.
+    """
+    for name, lowest in LOWEST.items():
+        if not getattr(config, name) >= lowest:
+            typed = f"--{name.replace('_', '-')}"
+            raise UserError(f"{typed} {getattr(config, name)}: expected {lowest} or more")
+    if not 0 < config.learning_rate < float("inf"):
+        raise UserError(
+            f"--learning-rate {config.learning_rate}; expected a number above 0, such as 1e-3"
+        )
+    if config.seed >= EVALUATION_SEED:
+        raise UserError(
+            f"--seed {config.seed} is the evaluation's; type one below {EVALUATION_SEED:,}"
+        )
+    for name in ("discount", "gae_lambda"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}; expected 0 to 1")
+    choose_precision(config.precision, choose_device(config.device))
+    Task.of_config(config).make().close()
+
+
+def load_agent(run: RunFolder, device: str = "auto") -> tuple[PPO, AgentConfig]:
+    """The agent of a run as its newest good checkpoint has it, and the run's configuration.
+
+    Raises:
+        UserError: the run is not one, or has no checkpoint yet.
+    """
+    config = run.config(AgentConfig)
+    # One world and a minibatch that fits it: this learner is not going to learn.
+    config = dataclasses.replace(config, envs=1, batch_size=config.rollout, device=device)
+    checkpoint = Checkpointer(run.checkpoints).load()
+    if checkpoint is None:
+        raise UserError(
+            f"{run.path} has no checkpoint yet; train it with --run {run.path} --resume"
+        )
+    agent = make_learner(config)
+    try:
+        agent.policy.load_state_dict(checkpoint.state["learner"]["policy"])
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{run.path}: the checkpoint is not of this configuration ({error})"
+        ) from None
+    agent.num_timesteps = checkpoint.step
+    return agent, config
+
+
+def learner_state(learner: PPO) -> State:
+    """All that decides how training goes on from between two updates.
+
+    Parameters, optimiser, counters, the worlds (see `envs.replay`), the statistics SB3 keeps of
+    recent episodes, log values not written yet, and every random number generator.
+    """
+    monitor, worlds = _worlds(learner)
+    return {
+        "policy": learner.policy.state_dict(),
+        "optimizer": learner.policy.optimizer.state_dict(),
+        "num_timesteps": learner.num_timesteps,
+        "n_updates": learner._n_updates,
+        "last_obs": learner._last_obs,
+        "last_episode_starts": learner._last_episode_starts,
+        "episodes": list(learner.ep_info_buffer or ()),
+        "successes": list(learner.ep_success_buffer or ()),
+        "episode_returns": monitor.episode_returns,
+        "episode_lengths": monitor.episode_lengths,
+        "worlds": [world.state() for world in worlds.envs],
+        "log": dict(learner.logger.name_to_value),
+        "log_counts": dict(learner.logger.name_to_count),
+        "rng": rng_state(),
+    }
+
+
+def restore_learner(learner: PPO, state: State) -> None:
+    """Put a fresh learner of the same configuration to where `learner_state` was taken.
+
+    Raises:
+        UserError: the replayed worlds do not show what they showed then, as happens when
+            minigrid is not the version the checkpoint was made with.
+    """
+    monitor, worlds = _worlds(learner)
+    learner.policy.load_state_dict(state["policy"])
+    learner.policy.optimizer.load_state_dict(state["optimizer"])
+    learner.num_timesteps = state["num_timesteps"]
+    learner._n_updates = state["n_updates"]
+    for index, (world, world_state) in enumerate(zip(worlds.envs, state["worlds"], strict=True)):
+        worlds._save_obs(index, world.set_state(world_state))
+    for name, array in state["last_obs"].items():
+        if not np.array_equal(worlds.buf_obs[name], array):
+            raise UserError(
+                f"the worlds replayed from the checkpoint show another {name} than they did; "
+                "install the minigrid version it was made with"
+            )
+    learner._last_obs = state["last_obs"]
+    learner._last_episode_starts = state["last_episode_starts"]
+    learner.ep_info_buffer = deque(state["episodes"], maxlen=learner._stats_window_size)
+    learner.ep_success_buffer = deque(state["successes"], maxlen=learner._stats_window_size)
+    monitor.episode_returns = state["episode_returns"]
+    monitor.episode_lengths = state["episode_lengths"]
+    learner.logger.name_to_value.update(state["log"])
+    learner.logger.name_to_count.update(state["log_counts"])
+    set_rng_state(state["rng"])
+
+
+def _worlds(learner: PPO) -> tuple[VecMonitor, DummyVecEnv]:
+    monitor = learner.env
+    assert isinstance(monitor, VecMonitor)
+    assert isinstance(monitor.venv, DummyVecEnv)
+    return monitor, monitor.venv

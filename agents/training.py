@@ -1,0 +1,120 @@
+"""Training with exact resume: SB3's PPO between checkpoints, metrics and a stop request."""
+
+import time
+from contextlib import closing
+from typing import Any
+
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import KVWriter, Logger
+from stable_baselines3.common.utils import safe_mean
+
+from agents.config import AgentConfig
+from agents.guard import check_parameters, check_rollout_step, gradient_guard
+from agents.learner import learner_state, make_learner, restore_learner
+from film_rl.run import (
+    Checkpointer,
+    Interrupted,
+    Metrics,
+    Progress,
+    RunFolder,
+    StopRequest,
+    seed_everything,
+)
+
+
+def train(config: AgentConfig, run: RunFolder) -> tuple[PPO, float]:
+    """Train from the newest checkpoint of the run (or the start) to `config.steps`.
+
+    Returns:
+        The trained learner and the seconds all training of this run has taken.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM came; a checkpoint was saved first.
+        NonFiniteError: a number became NaN; the last good checkpoint is untouched.
+        UserError: no checkpoint can be read or written.
+    """
+    seed_everything(config.seed)
+    learner = make_learner(config)
+    checkpoint = Checkpointer(run.checkpoints).load()
+    with (
+        closing(Metrics(run.path, checkpoint.state["metrics"] if checkpoint else None)) as metrics,
+        StopRequest() as stop,
+    ):
+        learner.set_logger(Logger(None, [_MetricsWriter(metrics)]))
+        if checkpoint:
+            restore_learner(learner, checkpoint.state["learner"])
+        seconds = checkpoint.state["seconds"] if checkpoint else 0.0
+        callback = _RunCallback(config, run, metrics, stop, seconds)
+        left = config.steps - learner.num_timesteps
+        if left > 0:
+            with callback.progress, gradient_guard(learner, run.path / "crash"):
+                learner.learn(left, callback, reset_num_timesteps=checkpoint is None)
+    return learner, callback.seconds
+
+
+class _RunCallback(BaseCallback):
+    """Between two updates: report progress, save when it is time, stop when asked to."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        run: RunFolder,
+        metrics: Metrics,
+        stop: StopRequest,
+        seconds_before: float,
+    ):
+        super().__init__()
+        self.checkpoint_every = config.checkpoint_every
+        self.checkpointer = Checkpointer(run.checkpoints)
+        self.crash_folder = run.path / "crash"
+        self.metrics, self.stop = metrics, stop
+        self.progress = Progress(config.steps, metric="success")
+        self.seconds = seconds_before
+
+    def _on_training_start(self) -> None:
+        self.saved_at = self.progress.start = self.model.num_timesteps
+        self.began = time.monotonic()
+
+    def _on_rollout_start(self) -> None:
+        step = self.model.num_timesteps
+        successes = self.model.ep_success_buffer
+        self.progress.update(step, safe_mean(successes) if successes else None)
+        if self.stop.signum or step - self.saved_at >= self.checkpoint_every:
+            self._save()
+        if self.stop.signum:
+            raise Interrupted(self.stop.signum)
+
+    def _on_step(self) -> bool:
+        check_rollout_step(self.model, self.crash_folder, self.locals)
+        return True
+
+    def _on_training_end(self) -> None:
+        self._save()
+
+    def _save(self) -> None:
+        check_parameters(self.model, self.crash_folder)
+        now = time.monotonic()
+        self.seconds, self.began = self.seconds + now - self.began, now
+        self.saved_at = self.model.num_timesteps
+        state = {
+            "learner": learner_state(self.model),
+            "metrics": self.metrics.position(),
+            "seconds": self.seconds,
+        }
+        self.checkpointer.save(self.saved_at, state)
+
+
+class _MetricsWriter(KVWriter):
+    """SB3's logger keys, into the run's metrics."""
+
+    def __init__(self, metrics: Metrics):
+        self.metrics = metrics
+
+    def write(
+        self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
+    ) -> None:
+        self.metrics.log(step, {name: float(value) for name, value in sorted(key_values.items())})
+
+    def close(self) -> None:
+        """The run closes its metrics itself."""

@@ -1,0 +1,159 @@
+"""Recording an agent: mp4, gif and a contact sheet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import imageio
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+from agents.evaluation import Observation, World, as_task
+from agents.frame import FrameArtist, Moment, contact_sheet
+from agents.task import EVALUATION_SEED, Task
+
+FRAMES_PER_SECOND = 4
+FRAMES_AT_THE_END = 3  # an episode's last frame stays a little
+GIF_SIZE = (720, 405)
+WORLD_PIXELS = 280
+
+
+def record_video(
+    agent: BaseAlgorithm,
+    task: Task | str,
+    folder: Path,
+    *,
+    episodes: int = 6,
+    max_frames: int = 300,
+    deterministic: bool = False,
+    seed: int = EVALUATION_SEED,
+) -> dict[str, Path]:
+    """Film fresh episodes: the world, the agent's view, the sentence, its decision and its FiLM.
+
+    Args:
+        agent: any Stable-Baselines3 algorithm trained on `envs.make_env`'s observations.
+        task: a level id, a sentence, or a `Task`.
+        folder: where `rollout.mp4`, `rollout.gif` and `contact_sheet.png` are written.
+        episodes: how many; fewer where `max_frames` is reached first.
+        max_frames: bound on the length.
+        deterministic: take the likeliest action instead of sampling.
+        seed: of the first world, and of the sampled actions.
+
+    Returns:
+        The three paths, by `video`, `gif` and `contact_sheet`.
+    """
+    task = as_task(task, agent)
+    folder.mkdir(parents=True, exist_ok=True)
+    moments, starts = _play(agent, task, episodes, max_frames, deterministic, seed)
+    title = "action probabilities" if _has_probabilities(agent) else "Q-values"
+    artist = FrameArtist(moments, starts, title)
+    ends = {*(start - 1 for start in starts), len(moments) - 1}
+    frames = []
+    for index in range(len(moments)):
+        frames += [artist.frame(index)] * (FRAMES_AT_THE_END if index in ends else 1)
+    paths = {
+        "video": folder / "rollout.mp4",
+        "gif": folder / "rollout.gif",
+        "contact_sheet": folder / "contact_sheet.png",
+    }
+    with imageio.get_writer(paths["video"], fps=FRAMES_PER_SECOND, macro_block_size=1) as video:
+        for frame in frames:
+            video.append_data(frame)
+    _write_gif(frames, paths["gif"])
+    contact_sheet(frames).save(paths["contact_sheet"])
+    return paths
+
+
+def _play(
+    agent: BaseAlgorithm,
+    task: Task,
+    episodes: int,
+    max_frames: int,
+    deterministic: bool,
+    seed: int,
+) -> tuple[list[Moment], list[int]]:
+    """The moments of all episodes, and at which of them an episode begins."""
+    moments: list[Moment] = []
+    starts: list[int] = []
+    env = task.make(render_mode="rgb_array")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for episode in range(episodes):
+            starts.append(len(moments))
+            for moment in _episode(agent, env, seed + episode, episode + 1, deterministic):
+                moments.append(moment)
+                if len(moments) == max_frames:
+                    env.close()
+                    return moments, starts
+    env.close()
+    return moments, starts
+
+
+def _episode(
+    agent: BaseAlgorithm, env: World, seed: int, number: int, deterministic: bool
+) -> Iterator[Moment]:
+    """The moments of one episode, one a step and one more for how it ended."""
+    observation, _ = env.reset(seed=seed)
+    level = env.unwrapped
+    tile = max(8, WORLD_PIXELS // max(level.width, level.height))
+    step, over, reward = 0, False, 0.0
+    while True:
+        scores, value, film = _inside(agent, observation)
+        action, _ = agent.predict(observation, deterministic=deterministic)
+        how = ("done" if reward > 0 else "failed") if over else "under way"
+        yield Moment(
+            world=level.get_frame(highlight=True, tile_size=tile),
+            view=level.get_frame(tile_size=WORLD_PIXELS // 7, agent_pov=True),
+            sentence=level.mission,
+            caption=f"episode {number}, step {step}: {how}",
+            scores=scores,
+            action=None if over else int(action),
+            value=value,
+            film=film,
+        )
+        if over:
+            return
+        observation, reward, terminated, truncated, _ = env.step(int(action))
+        step, over = step + 1, terminated or truncated
+
+
+def _has_probabilities(agent: BaseAlgorithm) -> bool:
+    return isinstance(agent.policy, ActorCriticPolicy)
+
+
+@torch.no_grad()
+def _inside(agent: BaseAlgorithm, observation: Observation) -> tuple[Any, float, list[Any]]:
+    """Action probabilities (or Q-values), value, and each block's (gamma_C, beta_C)."""
+    policy = agent.policy
+    batch, _ = policy.obs_to_tensor(observation)
+    if _has_probabilities(agent):
+        extractor = policy.features_extractor
+        scores = policy.get_distribution(batch).distribution.probs[0].cpu().numpy()
+        value = float(policy.predict_values(batch))
+    else:
+        extractor = policy.q_net.features_extractor
+        scores = policy.q_net(batch)[0].cpu().numpy()
+        value = float(scores.max())
+    film = [
+        (gamma[0].float().cpu().numpy(), beta[0].float().cpu().numpy())
+        for gamma, beta in extractor.condition(batch["instruction"].long())
+    ]
+    return scores, value, film
+
+
+def _write_gif(frames: list[NDArray[np.uint8]], path: Path) -> None:
+    """All frames at a smaller size in one palette of 64 colours: small enough for a README."""
+    small = [Image.fromarray(frame).resize(GIF_SIZE, Image.Resampling.LANCZOS) for frame in frames]
+    palette = small[0].quantize(64)
+    quantized = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in small]
+    quantized[0].save(
+        path,
+        save_all=True,
+        append_images=quantized[1:],
+        duration=1000 // FRAMES_PER_SECOND,
+        loop=0,
+    )

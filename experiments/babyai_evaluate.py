@@ -1,0 +1,102 @@
+"""Evaluate a trained agent on fresh worlds: success with its interval, a row an instruction.
+
+python experiments/babyai_evaluate.py --run runs/go-to-the-red-ball
+python experiments/babyai_evaluate.py --run runs/go-to-the-red-ball --level BabyAI-GoToLocal-v0
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import cli
+import tyro
+
+if TYPE_CHECKING:
+    from agents.control import LanguageControl
+    from agents.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which agent, on which worlds."""
+
+    run: Path
+    """The run folder."""
+    instr: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Sentences to test it on; those it was trained on when neither this nor --level is given."""
+    level: str | None = None
+    """A BabyAI level to test it on."""
+    room_size: int | None = None
+    """Cells along a room's side (with --instr; 8 when not given)."""
+    distractors: int | None = None
+    """Objects beside those the sentence needs (with --instr; 7 when not given)."""
+    episodes: int = 512
+    """Fresh episodes; each is played with sampled and with argmax actions."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+
+def main() -> None:
+    """Evaluate and write evaluation.json into the run folder."""
+    options = cli.parse(Options, __doc__ or "")
+    with cli.exit_status():
+        from agents import evaluate, language_control, load_agent
+        from agents.task import task_for
+        from film_rl.run import RunFolder
+        from film_rl.run.files import to_json, write_atomically
+
+        run = RunFolder.existing(options.run)
+        agent, config = load_agent(run, options.device)
+        task = task_for(
+            config, options.instr, options.level, options.room_size, options.distractors
+        )
+        sampled = evaluate(agent, task, options.episodes)
+        argmax = evaluate(agent, task, options.episodes, deterministic=True)
+        control = language_control(agent, task, options.episodes)
+        show(sampled, argmax, control)
+        path = run.path / "evaluation.json"
+        figures = {
+            "task": str(task),
+            "sampled": sampled.to_json(),
+            "argmax": argmax.to_json(),
+            "language_control": control.to_json(),
+        }
+        write_atomically(path, to_json(figures))
+        print(f"written to {path}")
+
+
+def show(sampled: "Evaluation", argmax: "Evaluation", control: "LanguageControl") -> None:
+    """Print the tables."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("instruction", "episodes", "sampled", "95% interval", "steps", "argmax", "steps")
+    rows = {"all": (sampled.overall, argmax.overall)}
+    for instruction, one in sampled.per_instruction.items():
+        rows[instruction] = (one, argmax.per_instruction[instruction])
+    for name, (one, other) in rows.items():
+        low, high = one.success_ci95
+        table.add_row(
+            name,
+            str(one.episodes),
+            f"{one.success_rate:.1%}",
+            f"{low:.1%} - {high:.1%}",
+            f"{one.mean_steps:.1f}",
+            f"{other.success_rate:.1%}",
+            f"{other.mean_steps:.1f}",
+        )
+    console = Console()
+    console.print(table)
+    if control.named_rate is None:
+        console.print("language control: no episode in which another object could be named")
+    else:
+        low, high = control.named_ci95
+        console.print(
+            f"language control: the object named by the swapped sentence is reached first in "
+            f"{control.named_rate:.1%} [{low:.1%}, {high:.1%}] "
+            f"of the {control.named_first + control.old_first} episodes that reach either"
+        )
+
+
+if __name__ == "__main__":
+    main()
