@@ -1,4 +1,4 @@
-"""Which worlds are large enough for a sentence, found out by drawing some before training starts."""
+"""Which worlds are large enough for a sentence, found by drawing some before training starts."""
 
 import re
 from functools import lru_cache
@@ -11,6 +11,7 @@ from envs.slots import contradiction
 from envs.world import World
 
 ROOM_SIZES = range(4, 21)  # walls included
+ROOMY = 12
 WORLD_SIZES = ((1, 2), (1, 3), (2, 2), (2, 3), (3, 3))  # rows, columns of rooms: 1 to 12 doors
 
 # A size is taken if 3 worlds come out of 200 attempts: then about one attempt in a hundred or more
@@ -68,6 +69,8 @@ def _smallest(shape: str, room_size: int, distractors: int) -> tuple[int, int] |
     doors = any(descr.kind == "door" for descr in descriptions(tree))
     world = World(room_size, distractors)
     for size in WORLD_SIZES if doors else [(1, 1)]:
+        if distractors >= (room_size - 2) ** 2 * size[0] * size[1]:
+            continue
         world.np_random, _ = seeding.np_random(0)
         worlds = 0
         for _ in range(TRIAL_ATTEMPTS):
@@ -83,23 +86,17 @@ def _reason(sentence: str, room_size: int, distractors: int) -> str:
     reason = contradiction(parse_instruction(sentence))
     if reason:
         return f"'{sentence}' contradicts itself: {reason}"
+    if _smallest(shape, ROOMY, 0) is None:
+        return f"no world was found in which '{sentence}' makes sense and can be done"
     wider = (size for size in ROOM_SIZES if size > room_size)
     wide = next((size for size in wider if _smallest(shape, size, distractors)), None)
     few = _most_distractors(shape, room_size, distractors)
-    advice = [f"--room-size {wide}"] * (wide is not None) + [f"--distractors {few}"] * (
-        few is not None
-    )
-    if not advice:
-        return f"no world was found in which '{sentence}' makes sense and can be done"
-    if wide is None:
-        return (
-            f"'{sentence}' leaves no place for {distractors} distractors, because none may fit its "
-            f"descriptions; type {advice[0]}"
-        )
+    options = {"--room-size": wide, "--distractors": few}
+    advice = [f"{option} {value}" for option, value in options.items() if value is not None]
     return (
-        f"no world for '{sentence}': rooms of size {room_size} have {(room_size - 2) ** 2} free cells "
-        f"each, too few for the agent, the objects of the sentence and {distractors} distractors; "
-        f"type {one_of(advice)}"
+        f"no world for '{sentence}' with {distractors} distractors in rooms of size {room_size}: "
+        f"a room has {(room_size - 2) ** 2} free cells for the agent and all objects, and no "
+        f"distractor may fit a description with 'the'; type {one_of(advice)}"
     )
 
 

@@ -1,11 +1,12 @@
 """What an agent sees: its view, the sentence and its last actions, as arrays that SB3 can take."""
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
+from minigrid.core.actions import Actions
 
 from envs.grammar import MAX_WORDS, WORDS, tokenize
 from envs.replay import State
@@ -16,7 +17,7 @@ MAX_CODE = 10  # the largest number minigrid writes into a view; 255 would mean 
 
 
 class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
-    """Turns minigrid's observation into a Dict of
+    """Turns minigrid's observation into a Dict.
 
         image: uint8 (7, 7, 3), the agent's view: object, colour and state of each cell
         instruction: int64 (72,), word ids as of `tokenize`, 0 after the last word
@@ -25,18 +26,15 @@ class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
     where k = `last_actions`; without this key if k is 0.
     """
 
-    observation_space: spaces.Dict
-
     def __init__(self, env: gym.Env, last_actions: int = 4):
         RecordConstructorArgs.__init__(self, last_actions=last_actions)
         super().__init__(env)
-        num_actions = int(self.action_space.n)
-        box = {
+        box: dict[str, spaces.Space] = {
             "image": spaces.Box(0, MAX_CODE, (7, 7, 3), np.uint8),
             "instruction": spaces.Box(0, len(WORDS), (MAX_WORDS,), np.int64),
         }
         if last_actions:
-            box["last_actions"] = spaces.Box(0, num_actions, (last_actions,), np.int64)
+            box["last_actions"] = spaces.Box(0, len(Actions), (last_actions,), np.int64)
         self.observation_space = spaces.Dict(box)
         self._num_last = last_actions
         self._instruction = np.zeros(MAX_WORDS, np.int64)
@@ -50,9 +48,11 @@ class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
         self._begin(observation["mission"], [])
         return self._observation(observation["image"]), info
 
-    def step(self, action: Any) -> tuple[Observation, float, bool, bool, State]:
+    def step(self, action: Any) -> tuple[Observation, SupportsFloat, bool, bool, State]:
         """Acts, as gymnasium says."""
         observation, reward, terminated, truncated, info = self.env.step(action)
+        if terminated or truncated:
+            info["is_success"] = reward > 0  # SB3 turns this into rollout/success_rate
         if self._num_last:
             last = np.empty_like(self._last)  # a new array: the agent may have kept the old one
             last[0] = action + 1
@@ -62,7 +62,8 @@ class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
 
     def state(self) -> State:
         """Returns the environment's state as JSON; see `envs.replay.Replayable`."""
-        return self.env.get_wrapper_attr("state")()
+        state: State = self.env.get_wrapper_attr("state")()
+        return state
 
     def set_state(self, state: State) -> Observation | None:
         """Sets a state that `state` gave; returns the observation, None if never reset."""

@@ -1,8 +1,9 @@
 """A level for one's own instructions: each episode draws a sentence and a world for it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
+from gymnasium import spaces
 from minigrid.core.mission import MissionSpace
 
 import envs.quiet  # noqa: F401  (keeps minigrid from printing)
@@ -47,7 +48,8 @@ class SentenceLevel(World):
             for sentence in self.instructions
         ]
         super().__init__(room_size, distractors, render_mode)
-        self.observation_space["mission"] = InstructionSpace(self.instructions)
+        space = cast(spaces.Dict, self.observation_space)
+        space["mission"] = InstructionSpace(self.instructions)
 
     def _gen_grid(self, width: int, height: int) -> None:
         tree, (rows, cols) = self._worlds[self._draw(len(self._worlds))]

@@ -1,11 +1,14 @@
 """Whether a world's instruction can be carried out, shown by finding a plan.
 
-The plan is abstract: what matters is where the agent can walk (a flood fill), where the objects lie
-and what it carries, not each step and turn. No object is moved out of the way, so every plan found
-can be walked, and a world that would need such a move is refused.
+The plan is abstract: what matters is where the agent can walk, where the objects lie and what it
+carries, not each step and turn. The agent moves nothing but what the instruction tells it to move,
+so every plan found can be walked; a world that would need more than that is refused.
+
+Sets of cells are the bits of an integer, bit x + width * y, because walking everywhere is then a few
+shifts. The outer wall keeps them from running over the grid's edge.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -23,29 +26,34 @@ from minigrid.envs.babyai.core.verifier import (
     SeqInstr,
 )
 
-MAX_STATES = 500  # a search this long has met a cramped world: another is drawn sooner
+MAX_STATES = 200  # a search this long has met a cramped world: another is drawn sooner
 
-Cell = int  # x + width * y; the outer wall keeps the four neighbours of any free cell on the grid
+Cells = int
 
 
 def solvable(env: RoomGridLevel) -> bool:
     """Returns whether every object and door can be reached and the instruction has a plan.
 
-    `env` is at the start of an episode, without locked doors; its verifier is bound anew.
+    `env` is at the start of an episode and has no locked doors; its verifier is bound anew.
     """
-    instr: Instr = env.instrs  # type: ignore[attr-defined]  # every level's _gen_grid sets it
+    instr: Instr = env.instrs
     instr.reset_verifier(env)
+    walls = doors = 0
+    where: dict[WorldObj, Cells] = {}
+    for index, thing in enumerate(env.grid.grid):
+        if thing is None:
+            continue
+        if thing.type == "wall":
+            walls |= 1 << index
+            continue
+        where[thing] = 1 << index
+        if thing.type == "door":
+            doors |= 1 << index
+    x, y = env.agent_pos
     width = env.grid.width
-    things = {cell: thing for cell, thing in enumerate(env.grid.grid) if thing is not None}
-    start = _State(
-        width=width,
-        stand=int(env.agent_pos[0] + width * env.agent_pos[1]),
-        blocked=frozenset(cell for cell, thing in things.items() if thing.type != "door"),
-        doors=frozenset(cell for cell, thing in things.items() if thing.type == "door"),
-        where={thing: cell for cell, thing in things.items() if thing.type != "wall"},
-        carried=None,
-    )
-    if not all(start.faces(cell) for cell in start.where.values()):
+    inside = (1 << len(env.grid.grid)) - 1 - walls
+    start = _State(width, inside, doors, where, stand=1 << int(x + width * y))
+    if not all(start.faces(cell) for cell in where.values()):
         return False
     budget = iter(range(MAX_STATES))
     return any(_plan(start, order, budget) for order in _orders(instr))
@@ -56,30 +64,30 @@ class _State:
     """The world between two clauses."""
 
     width: int
-    stand: Cell  # where the agent is
-    blocked: frozenset[Cell]  # by walls and by objects
-    doors: frozenset[Cell]  # closed or open: the agent can walk through, but drop nothing there
-    where: dict[WorldObj, Cell]  # of doors and of the objects on the ground
-    carried: WorldObj | None
+    inside: Cells  # all but the walls
+    doors: Cells  # closed or open: the agent can walk through, but drop nothing there
+    where: dict[WorldObj, Cells]  # of doors and of the objects on the ground, one cell each
+    stand: Cells  # the agent's cell
+    carried: WorldObj | None = None
 
     @cached_property
-    def region(self) -> dict[Cell, None]:
-        """The cells the agent can walk to, nearest last searched; a set that keeps its order."""
-        region, frontier = {self.stand: None}, [self.stand]
-        while frontier:
-            for cell in self.beside(frontier.pop()):
-                if cell not in self.blocked and cell not in region:
-                    region[cell] = None
-                    frontier.append(cell)
+    def region(self) -> Cells:
+        """Where the agent can walk."""
+        objects = sum(self.where.values()) & ~self.doors
+        free = self.inside & ~objects
+        region, seen = self.stand, 0
+        while region != seen:
+            seen = region
+            region |= self.beside(region) & free
         return region
 
-    def beside(self, cell: Cell) -> tuple[Cell, Cell, Cell, Cell]:
-        """The four neighbours."""
-        return cell - 1, cell + 1, cell - self.width, cell + self.width
+    def beside(self, cells: Cells) -> Cells:
+        """The neighbours of the cells."""
+        return cells << 1 | cells >> 1 | cells << self.width | cells >> self.width
 
-    def faces(self, cell: Cell) -> bool:
+    def faces(self, cell: Cells) -> bool:
         """Whether the agent can stand beside the cell."""
-        return any(beside in self.region for beside in self.beside(cell))
+        return self.beside(cell) & self.region != 0
 
 
 def _orders(instr: Instr) -> list[tuple[Instr, ...]]:
@@ -109,7 +117,8 @@ def _plan(state: _State, order: tuple[Instr, ...], budget: Iterator[int]) -> boo
 def _ways(state: _State, clause: Instr) -> Iterator[_State]:
     """Yields the states in which doing the clause can end."""
     if isinstance(clause, PutNextInstr):
-        yield from _put_next(state, clause.desc_move.obj_set, clause.desc_fixed.obj_set)
+        for obj in clause.desc_move.obj_set:
+            yield from _put_next(state, obj, clause.desc_fixed.obj_set)
     elif isinstance(clause, PickupInstr):
         for obj in clause.desc.obj_set:
             yield from _pick_up(state, obj)
@@ -119,36 +128,37 @@ def _ways(state: _State, clause: Instr) -> Iterator[_State]:
             yield state  # the agent can walk back
 
 
-def _put_next(
-    state: _State, move: Collection[WorldObj], fixed: Collection[WorldObj]
-) -> Iterator[_State]:
-    for obj in move:
-        for holding in [state] if state.carried is obj else _pick_up(state, obj):
-            for goal in fixed:
-                if goal is not obj:
-                    yield from _drop(holding, obj, holding.beside(holding.where[goal]))
+def _put_next(state: _State, obj: WorldObj, fixed: Iterable[WorldObj]) -> Iterator[_State]:
+    for holding in [state] if state.carried is obj else _pick_up(state, obj):
+        goals = 0
+        for thing in fixed:
+            if thing is not obj:
+                goals |= holding.beside(holding.where[thing])
+        dropped = _drop(holding, obj, goals)
+        done = next(dropped, None)
+        if done is not None:
+            yield holding  # dropped there and taken up again, so that it stands in no one's way
+            yield done
+            yield from dropped
 
 
 def _pick_up(state: _State, obj: WorldObj) -> Iterator[_State]:
     carried = state.carried
     for free in [state] if carried is None else _drop(state, carried, state.region):
-        cell = free.where[obj]
-        if free.faces(cell):
-            where = {other: at for other, at in free.where.items() if other is not obj}
-            yield replace(free, blocked=free.blocked - {cell}, where=where, carried=obj)
+        if free.faces(free.where[obj]):
+            where = {other: cell for other, cell in free.where.items() if other is not obj}
+            yield replace(free, where=where, carried=obj)
 
 
-def _drop(state: _State, obj: WorldObj, cells: Iterable[Cell]) -> Iterator[_State]:
-    """Drops what is carried on one of the cells; the agent may shut itself in by it."""
-    for cell in cells:
-        if cell not in state.region or cell in state.doors:
-            continue
-        for stand in state.beside(cell):
-            if stand in state.region:
-                yield replace(
-                    state,
-                    stand=stand,
-                    blocked=state.blocked | {cell},
-                    where=state.where | {obj: cell},
-                    carried=None,
-                )
+def _drop(state: _State, obj: WorldObj, goals: Cells) -> Iterator[_State]:
+    """Drops what is carried on one of the cells, from each cell beside it."""
+    for cell in _each(goals & state.region & ~state.doors):
+        for stand in _each(state.beside(cell) & state.region):
+            yield replace(state, stand=stand, where=state.where | {obj: cell}, carried=None)
+
+
+def _each(cells: Cells) -> Iterator[Cells]:
+    while cells:
+        lowest = cells & -cells
+        yield lowest
+        cells ^= lowest

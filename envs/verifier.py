@@ -1,5 +1,6 @@
 """From an instruction to the minigrid objects that watch whether it has been done."""
 
+from minigrid.core.world_object import WorldObj
 from minigrid.envs.babyai.core.verifier import (
     AfterInstr,
     AndInstr,
@@ -22,7 +23,12 @@ class _MovableDesc(ObjDesc):
     minigrid's own leaves the kind open, so that grey walls are grey objects too.
     """
 
-    def find_matching_objs(self, env: MiniGridEnv, use_location: bool = True) -> tuple[list, list]:
+    obj_set: list[WorldObj]
+    obj_poss: list[tuple[int, int]]
+
+    def find_matching_objs(
+        self, env: MiniGridEnv, use_location: bool = True
+    ) -> tuple[list[WorldObj], list[tuple[int, int]]]:
         super().find_matching_objs(env, use_location)
         if use_location:  # the first look of an episode; later ones only follow these objects
             found = list(zip(self.obj_set, self.obj_poss, strict=True))

@@ -14,6 +14,7 @@ from minigrid.core.constants import DIR_TO_VEC
 from minigrid.core.roomgrid import Room, RoomGrid
 from minigrid.core.world_object import Ball, Box, Key
 from minigrid.envs.babyai.core.roomgrid_level import RejectSampling, RoomGridLevel
+from minigrid.envs.babyai.core.verifier import Instr
 
 from envs.grammar import COLORS, MOVABLE, Descr, Instruction, descriptions
 from envs.solvable import solvable
@@ -41,6 +42,8 @@ class Wall(NamedTuple):
 
 class World(RoomGridLevel):
     """A grid of rooms with objects, drawn for an instruction; one attempt at a time."""
+
+    instrs: Instr
 
     def __init__(self, room_size: int, distractors: int, render_mode: str | None = None):
         self.distractors = distractors
@@ -75,7 +78,7 @@ class World(RoomGridLevel):
         shuffled = [cells[index] for index in self.np_random.permutation(len(cells)).tolist()]
         self.agent_pos = shuffled.pop()
         self.agent_dir = self._draw(4)
-        front = tuple(self.front_pos.tolist())
+        front = tuple(self.front_pos)
         return [cell for cell in shuffled if cell != front]
 
     def _add_doors(self, wanted: tuple[Descr, ...], census: "_Census") -> bool:
@@ -107,21 +110,16 @@ class World(RoomGridLevel):
         return True
 
     def _walls(self) -> list[Wall]:
-        """Lists the walls that can take a door in random order; not the one the agent faces."""
-        walls = [
-            Wall(
-                (i, j),
-                side,
-                (i + (side == 0), j + (side == 1)),
-                self.room_grid[j][i].door_pos[side],
-            )
-            for j, i, side in product(range(self.num_rows), range(self.num_cols), (0, 1))
-            if self.room_grid[j][i].neighbors[side]
-        ]
+        """Lists the walls that can take a door in random order, without what the agent faces."""
+        walls = []
+        for j, i, side in product(range(self.num_rows), range(self.num_cols), (0, 1)):
+            door = self.get_room(i, j).door_pos[side]
+            if door is not None and door != tuple(self.front_pos):
+                walls.append(Wall((i, j), side, (i + (side == 0), j + (side == 1)), door))
         return [walls[index] for index in self.np_random.permutation(len(walls)).tolist()]
 
     def _add_objects(self, wanted: tuple[Descr, ...], census: "_Census", free: list[Cell]) -> bool:
-        """Adds the objects of the descriptions, then the distractors, each on the next free cell."""
+        """Adds the objects of the descriptions, then the distractors, on the next fitting cells."""
 
         def add(descr: Descr) -> bool:
             for index, cell in enumerate(free):
