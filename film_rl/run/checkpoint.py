@@ -25,7 +25,6 @@ from safetensors import SafetensorError
 
 from film_rl.run.errors import UserError
 from film_rl.run.files import (
-    read_json,
     sha256,
     sync_folder,
     to_json,
@@ -121,9 +120,7 @@ class Checkpointer:
             name: {"bytes": len(data), "sha256": sha256(data)} for name, data in contents.items()
         }
         manifest = {"format": FORMAT, "step": step, "files": files}
-        write_synced(
-            temporary / "manifest.json", to_json({**manifest, "sha256": sha256(to_json(manifest))})
-        )
+        write_synced(temporary / "manifest.json", _signed(manifest))
         sync_folder(temporary)
 
     def _saved(self) -> list[Path]:
@@ -185,17 +182,23 @@ def read(folder: Path) -> Checkpoint:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest = read_json(folder / "manifest.json")
-        digest = manifest.pop("sha256")
-        if digest != sha256(to_json(manifest)):
+        written = (folder / "manifest.json").read_bytes()
+        manifest = json.loads(written)
+        del manifest["sha256"]
+        if written != _signed(manifest):
             raise ValueError("its own SHA-256 does not match")
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']}, this program reads {FORMAT}")
         if sorted(manifest["files"]) != sorted(FILES):
             raise ValueError(f"files {sorted(manifest['files'])}, expected {sorted(FILES)}")
-    except (ValueError, KeyError, AttributeError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         raise UserError(f"{folder} is damaged (manifest.json: {error})") from None
     return dict(manifest)
+
+
+def _signed(manifest: dict[str, Any]) -> bytes:
+    """The manifest as it is written: JSON with the SHA-256 of the rest as its last field."""
+    return to_json({**manifest, "sha256": sha256(to_json(manifest))})
 
 
 def _cannot_save(target: Path, error: OSError, needed: int) -> UserError:

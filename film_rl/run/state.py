@@ -52,7 +52,7 @@ def _pack(value: Any, path: str, tensors: Tensors) -> Any:
     if isinstance(value, np.generic):
         return _store("scalar", torch.from_numpy(np.array(value)), path, tensors)
     if isinstance(value, np.ndarray):
-        return _store("array", torch.from_numpy(np.ascontiguousarray(value)), path, tensors)
+        return _store("array", torch.from_numpy(value.copy()), path, tensors)
     if isinstance(value, list):
         return [_pack(item, f"{path}.{i}", tensors) for i, item in enumerate(value)]
     if isinstance(value, tuple):
