@@ -5,6 +5,7 @@ from collections import deque
 from typing import Any
 
 import numpy as np
+import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
@@ -28,6 +29,7 @@ LOWEST = {
     "steps": 1,
     "seed": 0,
     "envs": 1,
+    "threads": 1,
     "channels": 1,
     "blocks": 1,
     "sentence_dim": 1,
@@ -49,6 +51,7 @@ def make_learner(config: AgentConfig) -> PPO:
         UserError: the device or precision is not to be had.
     """
     device = choose_device(config.device)
+    torch.set_num_threads(config.threads)
     task = Task.of_config(config)
     worlds = DummyVecEnv([task.make] * config.envs)
     return PPO(

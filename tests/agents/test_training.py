@@ -1,0 +1,276 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from agents.learner import check, load_agent, make_learner
+from agents.training import train
+from envs import EnvError
+from film_rl.run import (
+    Checkpointer,
+    Interrupted,
+    NonFiniteError,
+    RunFolder,
+    UserError,
+    seed_everything,
+)
+from film_rl.run.metrics import read_metrics
+
+
+def final_state(run: RunFolder) -> dict:
+    """All of the last checkpoint that decides how training would go on, and the metrics."""
+    checkpoint = Checkpointer(run.checkpoints).load()
+    records = [
+        {k: v for k, v in r.items() if not k.startswith("time")} for r in read_metrics(run.path)
+    ]
+    for episode in checkpoint.state["learner"]["episodes"]:
+        del episode["t"]
+    log = checkpoint.state["learner"]["log"]
+    for name in [name for name in log if name.startswith("time")]:
+        del log[name]
+    return {"step": checkpoint.step, "learner": checkpoint.state["learner"], "metrics": records}
+
+
+def assert_same(a, b, path="state") -> None:
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            assert_same(a[key], b[key], f"{path}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), path
+        for index, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{path}.{index}")
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), path
+    else:
+        assert np.array_equal(a, b), path
+
+
+@pytest.mark.parametrize(
+    ("target", "number"),
+    [
+        ("stable_baselines3.ppo:PPO.train", 1),  # before the first checkpoint
+        ("stable_baselines3.common.vec_env:DummyVecEnv.step_wait", 50),  # in a rollout
+        ("torch.optim:Adam.step", 17),  # between two minibatches
+        ("os:fsync", 8),  # in the first save, its files half written
+        ("pathlib:Path.rename", 2),  # in the second save, before it counts
+        ("film_rl.run.checkpoint:write_atomically", 2),  # after the rename, before LAST moves
+        ("film_rl.run.checkpoint:Checkpointer._prune", 3),  # saved, the old one not removed yet
+    ],
+)
+def test_a_killed_run_ends_bit_for_bit_like_one_never_killed(
+    target, number, tiny, trained, tmp_path
+):
+    run = RunFolder.create(tmp_path / "killed", tiny)
+    script = Path(__file__).parent / "killed.py"
+    killed = subprocess.run(
+        [sys.executable, str(script), str(run.path), target, str(number)], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    with run:
+        train(tiny, run)
+    whole, _ = trained
+    assert_same(final_state(run), final_state(whole))
+
+
+def test_at_most_one_checkpoint_interval_is_lost(tiny, tmp_path):
+    run = RunFolder.create(tmp_path / "killed", tiny)
+    script = Path(__file__).parent / "killed.py"
+    target = "stable_baselines3.common.vec_env:DummyVecEnv.step_wait"
+    subprocess.run([sys.executable, str(script), str(run.path), target, "127"], check=False)
+    assert Checkpointer(run.checkpoints).load().step >= 126 * tiny.envs - tiny.checkpoint_every - (
+        tiny.envs * tiny.rollout
+    )
+
+
+def test_a_damaged_checkpoint_costs_one_interval_and_nothing_else(tiny, trained, tmp_path):
+    run = RunFolder.create(tmp_path / "damaged", tiny)
+    with run:
+        train(tiny, run)
+    last = run.checkpoints / (run.checkpoints / "LAST").read_text().strip() / "tensors.safetensors"
+    last.write_bytes(last.read_bytes()[:-1])
+    with run, pytest.warns(UserWarning, match=r"step_000000000640 is damaged.*step_000000000512"):
+        train(tiny, run)
+    assert_same(final_state(run), final_state(trained[0]))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops_and_the_run_goes_on_exactly(
+    signum, tiny, trained, tmp_path, monkeypatch
+):
+    run = RunFolder.create(tmp_path / "stopped", tiny)
+    real = DummyVecEnv.step_wait
+    calls = 0
+
+    def signalling(worlds):
+        nonlocal calls
+        calls += 1
+        if calls == 40:  # in the third rollout
+            os.kill(os.getpid(), signum)
+        return real(worlds)
+
+    monkeypatch.setattr(DummyVecEnv, "step_wait", signalling)
+    with run, pytest.raises(Interrupted) as stopped:
+        train(tiny, run)
+    assert stopped.value.signum == signum
+    assert Checkpointer(run.checkpoints).load().step == 3 * tiny.envs * tiny.rollout
+    with run:
+        train(tiny, run)
+    assert_same(final_state(run), final_state(trained[0]))
+
+
+def test_another_seed_is_another_run(tiny, trained, tmp_path):
+    run = RunFolder.create(tmp_path / "other", tiny)
+    with run:
+        learner, _ = train(dataclasses.replace(tiny, seed=1), run)
+    first = trained[1].policy.state_dict()
+    assert not all(torch.equal(v, first[k]) for k, v in learner.policy.state_dict().items())
+
+
+@pytest.mark.parametrize("conditioning", ["film", "bias", "scale", "gate", "concat", "none"])
+def test_the_ratio_is_one_on_the_first_minibatch_of_every_update(conditioning, tiny):
+    """If rollout and update saw different networks (batch norm, dropout), it would not be."""
+    config = dataclasses.replace(tiny, conditioning=conditioning, learning_rate=1e-2)
+    seed_everything(0)
+    learner = make_learner(config)
+    real = learner.policy.evaluate_actions
+    largest = []
+
+    def evaluate_actions(observations, actions):
+        values, log_prob, entropy = real(observations, actions)
+        ratio = torch.exp(log_prob - learner.rollout_buffer.last_minibatch.old_log_prob)
+        largest.append(float((ratio - 1).abs().max().detach()))
+        return values, log_prob, entropy
+
+    learner.policy.evaluate_actions = evaluate_actions
+    learner.learn(config.steps)
+    minibatches = config.envs * config.rollout // config.batch_size
+    assert len(largest) == 10 * minibatches
+    assert max(largest[::minibatches]) < 1e-5 < max(largest)
+
+
+def poison(learner, value: float) -> None:
+    """From the fifth rollout step on, one world pays `value`."""
+    worlds = learner.env.venv
+    real = worlds.step_wait
+    calls = 0
+
+    def step_wait():
+        nonlocal calls
+        calls += 1
+        observations, rewards, dones, infos = real()
+        if calls >= 70:
+            rewards[0] = value
+        return observations, rewards, dones, infos
+
+    worlds.step_wait = step_wait
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_reward_that_is_not_finite_stops_training_in_that_step(
+    value, tiny, tmp_path, monkeypatch
+):
+    run = RunFolder.create(tmp_path / "nan", tiny)
+
+    def poisoned(config):
+        learner = make_learner(config)
+        poison(learner, value)
+        return learner
+
+    monkeypatch.setattr("agents.training.make_learner", poisoned)
+    with run, pytest.raises(NonFiniteError, match=r"rewards in the rollout .* at step 280"):
+        train(tiny, run)
+    good = Checkpointer(run.checkpoints).load()
+    assert good.step == 256
+    dump = Checkpointer(run.path / "crash").load()
+    assert dump.state["what"] == "rewards in the rollout"
+    assert set(dump.state["observations"]) == {"image", "instruction", "last_actions"}
+
+
+def test_a_nan_in_the_loss_stops_before_the_optimiser_and_dumps_the_minibatch(
+    tiny, tmp_path, monkeypatch
+):
+    run = RunFolder.create(tmp_path / "nan", tiny)
+
+    def poisoned(config):
+        learner = make_learner(config)
+        real = learner.policy.evaluate_actions
+        calls = 0
+
+        def evaluate_actions(*args):
+            nonlocal calls
+            calls += 1
+            values, log_prob, entropy = real(*args)
+            return (values * float("nan") if calls == 12 else values), log_prob, entropy
+
+        learner.policy.evaluate_actions = evaluate_actions
+        return learner
+
+    monkeypatch.setattr("agents.training.make_learner", poisoned)
+    with run, pytest.raises(NonFiniteError, match=r"the gradient of .* is NaN or infinite"):
+        train(tiny, run)
+    dump = Checkpointer(run.path / "crash").load().state
+    assert dump["minibatch"]["actions"].shape == (tiny.batch_size, 1)
+    assert all(parameter.isfinite().all() for parameter in dump["policy"].values())
+    assert Checkpointer(run.checkpoints).load().step == 256
+
+
+def test_a_trained_agent_is_loaded_as_it_was(trained):
+    run, learner = trained
+    agent, config = load_agent(run)
+    assert config.instr == ("go to the red ball", "go to the blue key")
+    for name, parameter in learner.policy.state_dict().items():
+        assert torch.equal(agent.policy.state_dict()[name], parameter)
+
+
+def test_a_run_without_a_checkpoint_cannot_be_loaded(tiny, tmp_path):
+    with pytest.raises(UserError, match="has no checkpoint yet"):
+        load_agent(RunFolder.create(tmp_path, tiny))
+
+
+def test_a_checkpoint_of_another_network_is_refused(tiny, trained, tmp_path):
+    run = RunFolder.create(tmp_path / "wider", dataclasses.replace(tiny, channels=16))
+    (run.path / "checkpoints").symlink_to(trained[0].checkpoints)
+    with pytest.raises(UserError, match="not of this configuration"):
+        load_agent(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "--steps 0: expected 1 or more"),
+        ({"batch_size": 1}, "--batch-size 1: expected 2 or more"),
+        ({"learning_rate": float("nan")}, "--learning-rate nan"),
+        ({"discount": 1.5}, "--discount 1.5; expected 0 to 1"),
+        ({"seed": 10**9}, "the evaluation's"),
+        ({"device": "cuda:7"}, "CUDA GPUs are seen"),
+        ({"instr": ()}, "give either --instr"),
+        ({"level": "BabyAI-GoTo-v0"}, "give either --instr"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused_before_anything_is_written(
+    change, message, tiny
+):
+    with pytest.raises(UserError, match=message):
+        check(dataclasses.replace(tiny, **change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"instr": ("go to the rde ball",)}, "red"),
+        ({"instr": (), "level": "BabyAI-GoToLocl-v0", "room_size": None, "distractors": None},
+         "BabyAI-GoToLocal-v0"),
+        ({"room_size": 3}, "room"),
+    ],
+)  # fmt: skip
+def test_a_task_that_cannot_exist_is_refused_with_a_hint(change, message, tiny):
+    with pytest.raises(EnvError, match=message):
+        check(dataclasses.replace(tiny, **change))
