@@ -11,7 +11,7 @@ from envs.slots import contradiction
 from envs.world import World
 
 ROOM_SIZES = range(4, 21)  # walls included
-ROOMY = 12
+ROOMY = 12  # a sentence without a world in such rooms, and without distractors, has none
 WORLD_SIZES = ((1, 2), (1, 3), (2, 2), (2, 3), (3, 3))  # rows, columns of rooms: 1 to 12 doors
 
 # A size is taken if 3 worlds come out of 200 attempts: then about one attempt in a hundred or more
@@ -93,6 +93,7 @@ def _reason(sentence: str, room_size: int, distractors: int) -> str:
     few = _most_distractors(shape, room_size, distractors)
     options = {"--room-size": wide, "--distractors": few}
     advice = [f"{option} {value}" for option, value in options.items() if value is not None]
+    advice = advice or [f"--room-size {ROOMY} --distractors 0"]
     return (
         f"no world for '{sentence}' with {distractors} distractors in rooms of size {room_size}: "
         f"a room has {(room_size - 2) ** 2} free cells for the agent and all objects, and no "

@@ -54,10 +54,8 @@ class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
         if terminated or truncated:
             info["is_success"] = reward > 0  # SB3 turns this into rollout/success_rate
         if self._num_last:
-            last = np.empty_like(self._last)  # a new array: the agent may have kept the old one
-            last[0] = action + 1
-            last[1:] = self._last[:-1]
-            self._last = last
+            self._last[1:] = self._last[:-1]
+            self._last[0] = action + 1
         return self._observation(observation["image"]), reward, terminated, truncated, info
 
     def state(self) -> State:
@@ -82,7 +80,8 @@ class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
         self._last[: len(newest)] = newest
 
     def _observation(self, image: np.ndarray) -> Observation:
-        observation = {"image": image, "instruction": self._instruction}
+        # Copies: gymnasium says that observations share no data, with each other or with us.
+        observation = {"image": image, "instruction": self._instruction.copy()}
         if self._num_last:
-            observation["last_actions"] = self._last
+            observation["last_actions"] = self._last.copy()
         return observation

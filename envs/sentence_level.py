@@ -1,6 +1,7 @@
 """A level for one's own instructions: each episode draws a sentence and a world for it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from gymnasium import spaces
@@ -9,7 +10,7 @@ from minigrid.core.mission import MissionSpace
 import envs.quiet  # noqa: F401  (keeps minigrid from printing)
 from envs.errors import EnvError
 from envs.feasibility import check_settings, smallest_world
-from envs.grammar import parse_instruction
+from envs.grammar import Instruction, parse_instruction
 from envs.slots import expand
 from envs.world import World
 
@@ -43,10 +44,7 @@ class SentenceLevel(World):
     ):
         check_settings(room_size, distractors)
         self.instructions = expand(instructions)
-        self._worlds = [
-            (parse_instruction(sentence), smallest_world(sentence, room_size, distractors))
-            for sentence in self.instructions
-        ]
+        self._worlds = _worlds(self.instructions, room_size, distractors)
         super().__init__(room_size, distractors, render_mode)
         space = cast(spaces.Dict, self.observation_space)
         space["mission"] = InstructionSpace(self.instructions)
@@ -60,6 +58,17 @@ class SentenceLevel(World):
             f"no world for '{tree}' in {MAX_ATTEMPTS} attempts; type a larger --room-size or fewer "
             "--distractors"
         )
+
+
+@lru_cache(maxsize=64)
+def _worlds(
+    sentences: tuple[str, ...], room_size: int, distractors: int
+) -> tuple[tuple[Instruction, tuple[int, int]], ...]:
+    """Returns each sentence's tree and rows and columns of rooms; once for all copies."""
+    return tuple(
+        (parse_instruction(sentence), smallest_world(sentence, room_size, distractors))
+        for sentence in sentences
+    )
 
 
 class InstructionSpace(MissionSpace):

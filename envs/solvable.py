@@ -4,7 +4,7 @@ The plan is abstract: what matters is where the agent can walk, where the object
 carries, not each step and turn. The agent moves nothing but what the instruction tells it to move,
 so every plan found can be walked; a world that would need more than that is refused.
 
-Sets of cells are the bits of an integer, bit x + width * y, because walking everywhere is then a few
+Sets of cells are the bits of an integer, bit x + width * y: walking everywhere is then a few
 shifts. The outer wall keeps them from running over the grid's edge.
 """
 
