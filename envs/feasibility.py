@@ -7,7 +7,6 @@ from gymnasium.utils import seeding
 
 from envs.errors import EnvError, one_of
 from envs.grammar import COLORS, MOVABLE, descriptions, parse_instruction
-from envs.slots import contradiction
 from envs.world import World
 
 ROOM_SIZES = range(4, 21)  # walls included
@@ -32,10 +31,10 @@ def check_settings(room_size: int, distractors: int) -> None:
 
 
 def smallest_world(sentence: str, room_size: int, distractors: int) -> tuple[int, int]:
-    """Returns the rows and columns of rooms of the smallest world for a canonical sentence.
+    """Returns the rows and columns of rooms of the smallest world for a sentence of `expand`.
 
     Raises:
-        EnvError: if the sentence contradicts itself, or if no world has room for it.
+        EnvError: if there is none.
     """
     size = _smallest(_shape(sentence), room_size, distractors)
     if size is None:
@@ -64,8 +63,6 @@ def _shape(sentence: str) -> str:
 @lru_cache(maxsize=4096)
 def _smallest(shape: str, room_size: int, distractors: int) -> tuple[int, int] | None:
     tree = parse_instruction(shape)
-    if contradiction(tree):
-        return None
     doors = any(descr.kind == "door" for descr in descriptions(tree))
     world = World(room_size, distractors)
     for size in WORLD_SIZES if doors else [(1, 1)]:
@@ -83,9 +80,6 @@ def _smallest(shape: str, room_size: int, distractors: int) -> tuple[int, int] |
 def _reason(sentence: str, room_size: int, distractors: int) -> str:
     """Says why there is no world, and which settings have one."""
     shape = _shape(sentence)
-    reason = contradiction(parse_instruction(sentence))
-    if reason:
-        return f"'{sentence}' contradicts itself: {reason}"
     if _smallest(shape, ROOMY, 0) is None:
         return f"no world was found in which '{sentence}' makes sense and can be done"
     wider = (size for size in ROOM_SIZES if size > room_size)

@@ -110,12 +110,25 @@ def test_every_world_can_be_solved_and_its_doors_are_closed_but_not_locked(level
 def test_minigrids_bot_solves_every_world(level):
     for seed in range(5):
         level.reset(seed=seed)
-        bot, action, reward, over = BabyAIBot(level), None, 0, False
-        while not over:
-            action = bot.replan(action)
-            _, reward, terminated, truncated, _ = level.step(action)
-            over = terminated or truncated
-        assert reward > 0
+        assert bot_succeeds(level)
+
+
+def bot_succeeds(level):
+    bot, action, reward, over = BabyAIBot(level), None, 0, False
+    while not over:
+        action = bot.replan(action)
+        _, reward, terminated, truncated, _ = level.step(action)
+        over = terminated or truncated
+    return reward > 0
+
+
+def test_every_mission_of_the_boss_level_makes_a_level_that_the_bot_solves():
+    boss = gym.make("BabyAI-BossLevel-v0", disable_env_checker=True)
+    for seed in range(100):
+        mission = boss.reset(seed=seed)[0]["mission"]
+        level = SentenceLevel(mission)
+        assert level.reset(seed=seed)[0]["mission"] == mission
+        assert bot_succeeds(level)
 
 
 @pytest.mark.parametrize(
