@@ -7,13 +7,12 @@ from typing import Any
 import imageio
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from agents.evaluation import Observation, World, as_task
-from agents.frame import FrameArtist, Moment, contact_sheet
+from agents.frame import FrameArtist, Moment, Picture, contact_sheet
 from agents.task import EVALUATION_SEED, Task
 
 FRAMES_PER_SECOND = 4
@@ -99,14 +98,14 @@ def _episode(
     """The moments of one episode, one a step and one more for how it ended."""
     observation, _ = env.reset(seed=seed)
     level = env.unwrapped
-    tile = max(8, WORLD_PIXELS // max(level.width, level.height))
+    tile = WORLD_PIXELS // max(level.width, level.height)
     step, over, reward = 0, False, 0.0
     while True:
         scores, value, film = _inside(agent, observation)
         action, _ = agent.predict(observation, deterministic=deterministic)
         how = ("done" if reward > 0 else "failed") if over else "under way"
         yield Moment(
-            world=level.get_frame(highlight=True, tile_size=tile),
+            world=_square(level.get_frame(highlight=True, tile_size=tile)),
             view=level.get_frame(tile_size=WORLD_PIXELS // 7, agent_pov=True),
             sentence=level.mission,
             caption=f"episode {number}, step {step}: {how}",
@@ -119,6 +118,15 @@ def _episode(
             return
         observation, reward, terminated, truncated, _ = env.step(int(action))
         step, over = step + 1, terminated or truncated
+
+
+def _square(world: Picture) -> Picture:
+    """The picture in the middle of a white square: worlds of one film may differ in size."""
+    canvas = np.full((WORLD_PIXELS, WORLD_PIXELS, 3), 255, np.uint8)
+    height, width = world.shape[:2]
+    top, left = (WORLD_PIXELS - height) // 2, (WORLD_PIXELS - width) // 2
+    canvas[top : top + height, left : left + width] = world
+    return canvas
 
 
 def _has_probabilities(agent: BaseAlgorithm) -> bool:
@@ -145,7 +153,7 @@ def _inside(agent: BaseAlgorithm, observation: Observation) -> tuple[Any, float,
     return scores, value, film
 
 
-def _write_gif(frames: list[NDArray[np.uint8]], path: Path) -> None:
+def _write_gif(frames: list[Picture], path: Path) -> None:
     """All frames at a smaller size in one palette of 64 colours: small enough for a README."""
     small = [Image.fromarray(frame).resize(GIF_SIZE, Image.Resampling.LANCZOS) for frame in frames]
     palette = small[0].quantize(64)
