@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,19 @@ class Metrics:
 
     def __init__(self, folder: Path, resume: dict[str, int] | None = None):
         self.path = folder / "metrics.jsonl"
-        self._file = self.path.open("ab")
-        self._file.truncate(resume["bytes"] if resume else 0)
+        self._file = self.path.open("ab" if resume else "wb")
+        if resume:
+            self._drop_after(resume["bytes"])
         self._step = resume["step"] if resume else 0
         self._tensorboard = SummaryWriter(
             str(folder / "tensorboard"), purge_step=self._step + 1 if resume else None
         )
+
+    def _drop_after(self, length: int) -> None:
+        if self._file.tell() < length:
+            warnings.warn(f"{self.path} has lost records; going on after its last", stacklevel=3)
+        else:
+            self._file.truncate(length)
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """Write the values of one step to both."""

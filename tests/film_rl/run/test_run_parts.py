@@ -187,6 +187,16 @@ def test_after_a_resume_no_step_is_there_twice_and_none_is_cut(tmp_path):
     assert [(r["step"], r["loss"]) for r in read_metrics(tmp_path)] == [(10, 0.5), (20, 0.3)]
 
 
+def test_records_lost_from_the_file_are_told(tmp_path):
+    metrics = Metrics(tmp_path)
+    metrics.log(10, {"loss": 0.5})
+    position = metrics.position()
+    metrics.close()
+    (tmp_path / "metrics.jsonl").write_bytes(b"")
+    with pytest.warns(UserWarning, match="has lost records"):
+        Metrics(tmp_path, resume=position).close()
+
+
 # --- random numbers, device, precision
 
 
