@@ -90,6 +90,13 @@ def check(config: AgentConfig) -> None:
         if not getattr(config, name) >= lowest:
             typed = f"--{name.replace('_', '-')}"
             raise UserError(f"{typed} {getattr(config, name)}: expected {lowest} or more")
+    samples = config.envs * config.rollout
+    if samples % config.batch_size:
+        raise UserError(
+            f"--batch-size {config.batch_size} does not divide the {samples} samples of an update "
+            f"(--envs {config.envs} x --rollout {config.rollout}); "
+            f"type --batch-size {_largest_divisor(samples, config.batch_size)}"
+        )
     if not 0 < config.learning_rate < float("inf"):
         raise UserError(
             f"--learning-rate {config.learning_rate}; expected a number above 0, such as 1e-3"
@@ -184,6 +191,10 @@ def restore_learner(learner: PPO, state: State) -> None:
     learner.logger.name_to_value.update(state["log"])
     learner.logger.name_to_count.update(state["log_counts"])
     set_rng_state(state["rng"])
+
+
+def _largest_divisor(number: int, most: int) -> int:
+    return next(d for d in range(min(most, number), 0, -1) if number % d == 0)
 
 
 def _worlds(learner: PPO) -> tuple[VecMonitor, DummyVecEnv]:

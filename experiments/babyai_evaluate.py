@@ -5,11 +5,10 @@ python experiments/babyai_evaluate.py --run runs/go-to-the-red-ball --level Baby
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import cli
-import tyro
+from trained import TrainedAgent
 
 if TYPE_CHECKING:
     from agents.control import LanguageControl
@@ -17,39 +16,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
-    """Which agent, on which worlds."""
+class Options(TrainedAgent):
+    """Which agent, on which task, how often."""
 
-    run: Path
-    """The run folder."""
-    instr: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """Sentences to test it on; those it was trained on when neither this nor --level is given."""
-    level: str | None = None
-    """A BabyAI level to test it on."""
-    room_size: int | None = None
-    """Cells along a room's side (with --instr; 8 when not given)."""
-    distractors: int | None = None
-    """Objects beside those the sentence needs (with --instr; 7 when not given)."""
     episodes: int = 512
     """Fresh episodes; each is played with sampled and with argmax actions."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
 
 
 def main() -> None:
     """Evaluate and write evaluation.json into the run folder."""
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
-        from agents import evaluate, language_control, load_agent
-        from agents.task import task_for
-        from film_rl.run import RunFolder
+        from agents import evaluate, language_control
         from film_rl.run.files import to_json, write_atomically
 
-        run = RunFolder.existing(options.run)
-        agent, config = load_agent(run, options.device)
-        task = task_for(
-            config, options.instr, options.level, options.room_size, options.distractors
-        )
+        run, agent, task = options.load()
         sampled = evaluate(agent, task, options.episodes)
         argmax = evaluate(agent, task, options.episodes, deterministic=True)
         control = language_control(agent, task, options.episodes)

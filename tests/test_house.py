@@ -19,7 +19,9 @@ MAY_IMPORT = {
         "film_rl", "envs", "stable_baselines3", "torch", "numpy", "gymnasium",
         "matplotlib", "PIL", "imageio", "tyro",
     },
-    "experiments": {"film_rl", "envs", "agents", "tyro", "rich", "cli"},
+    "experiments": {
+        "film_rl", "envs", "agents", "tyro", "rich", "cli", "trained",
+        "stable_baselines3"},
 }  # fmt: skip
 
 # What could run code from a file, or a string.

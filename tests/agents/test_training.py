@@ -247,6 +247,7 @@ def test_a_checkpoint_of_another_network_is_refused(tiny, trained, tmp_path):
     [
         ({"steps": 0}, "--steps 0: expected 1 or more"),
         ({"batch_size": 1}, "--batch-size 1: expected 2 or more"),
+        ({"batch_size": 48}, "does not divide the 64 samples .* type --batch-size 32"),
         ({"learning_rate": float("nan")}, "--learning-rate nan"),
         ({"discount": 1.5}, "--discount 1.5; expected 0 to 1"),
         ({"seed": 10**9}, "the evaluation's"),

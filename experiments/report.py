@@ -1,0 +1,162 @@
+"""Turn measured runs into the tables of the documents: no figure is typed by hand.
+
+    python experiments/report.py --add runs/go-to-the-red-ball    a finished run becomes a row
+    python experiments/report.py                                  write the tables anew
+
+Rows live in docs/results/babyai_ppo.json; a document holds a table between `<!-- table: NAME -->`
+and `<!-- end -->`. A test fails when a document differs from its rows.
+"""
+
+import json
+import re
+import shlex
+from collections import defaultdict
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cli
+
+from agents.config import AgentConfig
+
+ROOT = Path(__file__).parent.parent
+ROWS = ROOT / "docs" / "results" / "babyai_ppo.json"
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to report."""
+
+    add: tuple[Path, ...] = ()
+    """Finished runs to add as rows; one of the same command and seed replaces the older row."""
+
+
+def main() -> None:
+    """Add the rows asked for, then write every table anew."""
+    options = cli.parse(Options, __doc__ or "")
+    with cli.exit_status():
+        rows = read_rows()
+        for path in options.add:
+            new = row_of(path)
+            same = ("command", "seed", "hardware")
+            rows = [row for row in rows if any(row[key] != new[key] for key in same)] + [new]
+        rows.sort(key=lambda row: (row["command"], row["hardware"], row["seed"]))
+        ROWS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        for document in DOCUMENTS:
+            document.write_text(filled(document.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def read_rows() -> list[Row]:
+    """All rows, measured or not."""
+    return list(json.loads(ROWS.read_text(encoding="utf-8")))
+
+
+def row_of(path: Path) -> Row:
+    """A finished run as a row."""
+    from film_rl.run import RunFolder, UserError
+
+    run = RunFolder.existing(path)
+    summary = run.summary()
+    if summary is None:
+        raise UserError(f"{path} is not finished; go on with --run {path} --resume")
+    config = run.config(AgentConfig)
+    return {
+        "what": summary["task"],
+        "command": command(config),
+        "seed": config.seed,
+        "measured": True,
+        "success_sampled": summary["sampled"]["overall"]["success_rate"],
+        "success_argmax": summary["argmax"]["overall"]["success_rate"],
+        "episodes": summary["episodes"],
+        "language_control": summary["language_control"]["named_rate"],
+        "timesteps": summary["timesteps"],
+        "train_seconds": summary["wall_seconds"],
+        "steps_per_second": summary["steps_per_second"],
+        "hardware": summary["device"],
+        "date": datetime.fromtimestamp((path / "summary.json").stat().st_mtime, UTC)
+        .date()
+        .isoformat(),
+        "commit": summary["commit"],
+    }
+
+
+def command(config: AgentConfig) -> str:
+    """The command that repeats a run, but for its seed."""
+    words = ["python", "experiments/babyai_ppo.py"]
+    for field in fields(AgentConfig):
+        value = getattr(config, field.name)
+        if field.name == "seed" or value == field.default:
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [f"--{field.name.replace('_', '-')}", str(one)]
+    return shlex.join(words)
+
+
+def filled(document: str) -> str:
+    """The document with its tables written anew."""
+    tables = {"results": results_table, "commands": commands_table}
+    rows = read_rows()
+    return MARKED.sub(lambda m: f"{m[1]}{tables[m[2]](rows)}{m[3]}", document)
+
+
+def results_table(rows: list[Row]) -> str:
+    """One line a command and machine; figures of several seeds side by side."""
+    lines = [
+        "| task | success, sampled | argmax | named object first | steps | training | seeds |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for group in grouped(rows):
+        first = group[0]
+        if not first["measured"]:
+            lines.append(f"| {first['what']} on {first['hardware']} | not measured | | | | | |")
+            continue
+        seconds = ", ".join(f"{row['train_seconds']:.0f}" for row in group)
+        seeds = ", ".join(str(row["seed"]) for row in group)
+        lines.append(
+            f"| {first['what']} | {percents(group, 'success_sampled')} "
+            f"| {percents(group, 'success_argmax')} | {percents(group, 'language_control')} "
+            f"| {first['timesteps']:,} | {seconds} s | {seeds} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def commands_table(rows: list[Row]) -> str:
+    """How each line of the results was measured."""
+    lines = []
+    for group in grouped(rows):
+        first = group[0]
+        if first["measured"]:
+            how = (
+                f"{first['hardware']}; {first['episodes']} fresh episodes a figure; "
+                f"{', '.join(sorted({row['date'] for row in group}))}; "
+                f"commit {', '.join(sorted({row['commit'][:8] for row in group}))}"
+            )
+        else:
+            how = f"not measured ({first['hardware']})"
+        seeds = (
+            "" if len(group) == 1 else f" (with --seed {', '.join(str(r['seed']) for r in group)})"
+        )
+        lines.append(f"- **{first['what']}**{seeds}: {how}\n\n      {first['command']}\n")
+    return "\n".join(lines) + "\n"
+
+
+def grouped(rows: list[Row]) -> list[list[Row]]:
+    """Rows that differ in the seed only belong together."""
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["command"], row["hardware"]].append(row)
+    return list(groups.values())
+
+
+def percents(group: list[Row], key: str) -> str:
+    """The figure of each seed in percent; a dash where there is nothing to measure."""
+    return ", ".join("-" if row[key] is None else f"{row[key]:.1%}" for row in group)
+
+
+if __name__ == "__main__":
+    main()

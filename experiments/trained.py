@@ -1,0 +1,45 @@
+"""What the scripts that work on a trained agent have in common: which agent, on which task."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from stable_baselines3 import PPO
+
+    from agents.task import Task
+    from film_rl.run import RunFolder
+
+
+@dataclass(frozen=True)
+class TrainedAgent:
+    """Which agent, on which task."""
+
+    run: Path
+    """The run folder."""
+    instr: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Sentences to give it; those it was trained on when neither this nor --level is given."""
+    level: str | None = None
+    """A BabyAI level to put it into."""
+    room_size: int | None = None
+    """Cells along a room's side (with --instr; 8 when not given)."""
+    distractors: int | None = None
+    """Objects beside those the sentence needs (with --instr; 7 when not given)."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+    def load(self) -> tuple["RunFolder", "PPO", "Task"]:
+        """The run folder, the agent as its newest checkpoint has it, and the task."""
+        from agents.learner import load_agent
+        from agents.task import task_for
+        from film_rl.run import RunFolder
+
+        run = RunFolder.existing(self.run)
+        agent, config = load_agent(run, self.device)
+        return (
+            run,
+            agent,
+            task_for(config, self.instr, self.level, self.room_size, self.distractors),
+        )

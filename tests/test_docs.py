@@ -1,0 +1,84 @@
+"""The documents say what is so: tables come from rows, code runs, links lead somewhere."""
+
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tyro
+
+from agents.config import AgentConfig
+from agents.training import train
+from film_rl.run import RunFolder
+from film_rl.run.metrics import read_metrics
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+
+
+@pytest.fixture(scope="module")
+def report():
+    sys.path.insert(0, str(ROOT / "experiments"))  # where the scripts find each other
+    yield importlib.import_module("report")
+    sys.path.pop(0)
+
+
+def test_every_table_is_what_its_rows_say(report):
+    for document in report.DOCUMENTS:
+        text = document.read_text()
+        assert report.MARKED.search(text)
+        assert report.filled(text) == text
+
+
+def test_every_row_says_how_it_was_measured(report):
+    rows = report.read_rows()
+    assert rows
+    for row in rows:
+        assert row["command"].startswith("python experiments/")
+        if row["measured"]:
+            assert {"seed", "hardware", "date", "commit", "episodes"} <= row.keys()
+            assert 0 <= row["success_sampled"] <= 1
+
+
+def test_a_row_s_command_makes_the_same_run(report):
+    """Typed again, it gives the configuration it was made from."""
+    config = AgentConfig(
+        instr=("go to the {color} {object}", "open the red door"),
+        room_size=6,
+        learning_rate=0.003,
+        conditioning="gate",
+    )
+    words = shlex.split(report.command(config))
+    assert words[:2] == ["python", "experiments/babyai_ppo.py"]
+    assert tyro.cli(AgentConfig, args=words[2:]) == config
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_readme_s_code_runs(number, tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    command = [sys.executable, "-W", "error", "-c", blocks[number]]
+    subprocess.run(command, check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), target
+
+
+def test_every_logged_metric_is_explained(tmp_path):
+    config = AgentConfig(
+        instr=("go to the red ball",), steps=256, envs=2, batch_size=40, channels=4
+    )
+    run = RunFolder.create(tmp_path / "run", config)
+    with run:
+        train(config, run)
+    logged = {name for record in read_metrics(run.path) for name in record}
+    explained = set(re.findall(r"`([a-z_/]+)`", (ROOT / "docs" / "metrics.md").read_text()))
+    assert logged
+    assert logged <= explained
