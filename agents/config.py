@@ -40,11 +40,11 @@ class AgentConfig:
     conditioning: Conditioning = "film"
     """How the instruction steers the CNN."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Adam's step size at the start; it falls linearly to a tenth."""
     rollout: int = 20
     """Steps of each world between two updates."""
-    batch_size: int = 256
+    batch_size: int = 64
     """Samples a minibatch."""
     epochs: int = 1
     """Passes over each rollout."""
