@@ -1,16 +1,15 @@
 """Training stops in the step in which a number stops being finite, before parameters change."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
+from torch import Tensor
 
 from film_rl.run import Checkpointer, NonFiniteError, rng_state
 
@@ -28,30 +27,42 @@ class RememberingRolloutBuffer(DictRolloutBuffer):
 
 
 @contextmanager
-def gradient_guard(learner: PPO, crash_folder: Path) -> Iterator[None]:
-    """Inside it every gradient is checked before the optimiser uses it.
+def finite_guard(learner: PPO, crash_folder: Path) -> Iterator[None]:
+    """Inside it every output of the policy and every gradient is checked before it is used.
 
     Raises:
-        NonFiniteError: a gradient, hence the loss, is NaN or infinite.
+        NonFiniteError: action logits, a value or a gradient (hence the loss) is NaN or infinite.
     """
 
-    def check(*_: object) -> None:
+    def check_output(name: str) -> Callable[[object, object, Tensor], None]:
+        def check(_module: object, _inputs: object, output: Tensor) -> None:
+            if not output.isfinite().all():
+                raise _non_finite(learner, crash_folder, name)
+
+        return check
+
+    def check_gradients(*_: object) -> None:
         for name, parameter in learner.policy.named_parameters():
             if parameter.grad is not None and not parameter.grad.isfinite().all():
                 raise _non_finite(learner, crash_folder, f"the gradient of {name}")
 
-    hook = learner.policy.optimizer.register_step_pre_hook(check)
+    policy = learner.policy
+    hooks = [
+        policy.action_net.register_forward_hook(check_output("an action's logit")),
+        policy.value_net.register_forward_hook(check_output("the value")),
+        policy.optimizer.register_step_pre_hook(check_gradients),
+    ]
     try:
         yield
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
-def check_rollout_step(learner: PPO, crash_folder: Path, locals_: dict[str, Any]) -> None:
-    """Check what the policy and the worlds gave in one step of a rollout."""
-    for name in ("values", "log_probs", "rewards"):
-        if not torch.as_tensor(locals_[name]).isfinite().all():
-            raise _non_finite(learner, crash_folder, f"{name} in the rollout")
+def check_rewards(learner: PPO, crash_folder: Path, rewards: np.ndarray) -> None:
+    """Check what the worlds paid in one step of a rollout."""
+    if not np.isfinite(rewards).all():
+        raise _non_finite(learner, crash_folder, "a reward")
 
 
 def check_parameters(learner: PPO, crash_folder: Path) -> None:

@@ -10,7 +10,7 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.utils import safe_mean
 
 from agents.config import AgentConfig
-from agents.guard import check_parameters, check_rollout_step, gradient_guard
+from agents.guard import check_parameters, check_rewards, finite_guard
 from agents.learner import learner_state, make_learner, restore_learner
 from film_rl.run import (
     Checkpointer,
@@ -48,7 +48,7 @@ def train(config: AgentConfig, run: RunFolder) -> tuple[PPO, float]:
         callback = _RunCallback(config, run, metrics, stop, seconds)
         left = config.steps - learner.num_timesteps
         if left > 0:
-            with callback.progress, gradient_guard(learner, run.path / "crash"):
+            with callback.progress, finite_guard(learner, run.path / "crash"):
                 learner.learn(left, callback, reset_num_timesteps=checkpoint is None)
     return learner, callback.seconds
 
@@ -79,14 +79,16 @@ class _RunCallback(BaseCallback):
     def _on_rollout_start(self) -> None:
         step = self.model.num_timesteps
         successes = self.model.ep_success_buffer
-        self.progress.update(step, safe_mean(successes) if successes else None)
+        # Short, successful episodes end first: until 100 have ended their share says little.
+        full = len(successes) == successes.maxlen
+        self.progress.update(step, safe_mean(successes) if full else None)
         if self.stop.signum or step - self.saved_at >= self.checkpoint_every:
             self._save()
         if self.stop.signum:
             raise Interrupted(self.stop.signum)
 
     def _on_step(self) -> bool:
-        check_rollout_step(self.model, self.crash_folder, self.locals)
+        check_rewards(self.model, self.crash_folder, self.locals["rewards"])
         return True
 
     def _on_training_end(self) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("film_rl", "envs", "agents", "experiments")
+ROOMS = ("film_rl", "vqa", "envs", "agents", "experiments")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 # DESIGN: imports only point down this list.
 MAY_IMPORT = {
     "film_rl": {"torch"},
     "film_rl/run": {"film_rl", "torch", "numpy", "safetensors", "rich", "filelock"},
+    "vqa": {"film_rl", "torch", "numpy", "PIL"},
     "envs": {"minigrid", "gymnasium", "torch", "numpy"},
     "agents": {
         "film_rl", "envs", "stable_baselines3", "torch", "numpy", "gymnasium",

@@ -185,12 +185,12 @@ def test_a_reward_that_is_not_finite_stops_training_in_that_step(
         return learner
 
     monkeypatch.setattr("agents.training.make_learner", poisoned)
-    with run, pytest.raises(NonFiniteError, match=r"rewards in the rollout .* at step 280"):
+    with run, pytest.raises(NonFiniteError, match=r"a reward is NaN or infinite at step 280"):
         train(tiny, run)
     good = Checkpointer(run.checkpoints).load()
     assert good.step == 256
     dump = Checkpointer(run.path / "crash").load()
-    assert dump.state["what"] == "rewards in the rollout"
+    assert dump.state["what"] == "a reward"
     assert set(dump.state["observations"]) == {"image", "instruction", "last_actions"}
 
 
@@ -220,6 +220,15 @@ def test_a_nan_in_the_loss_stops_before_the_optimiser_and_dumps_the_minibatch(
     assert dump["minibatch"]["actions"].shape == (tiny.batch_size, 1)
     assert all(parameter.isfinite().all() for parameter in dump["policy"].values())
     assert Checkpointer(run.checkpoints).load().step == 256
+
+
+def test_parameters_that_blow_up_stop_training_with_the_last_good_checkpoint(tiny, tmp_path):
+    config = dataclasses.replace(tiny, learning_rate=1e30)
+    run = RunFolder.create(tmp_path / "blown", config)
+    with run, pytest.raises(NonFiniteError, match="--learning-rate"):
+        train(config, run)
+    assert Checkpointer(run.checkpoints).load() is None
+    assert (run.path / "crash" / "LAST").exists()
 
 
 def test_a_trained_agent_is_loaded_as_it_was(trained):

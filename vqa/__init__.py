@@ -1,0 +1,1 @@
+"""CLEVR visual reasoning on the FiLM core: the room is kept, the work is still to come."""
