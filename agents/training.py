@@ -50,6 +50,8 @@ def train(config: AgentConfig, run: RunFolder) -> tuple[PPO, float]:
         if left > 0:
             with callback.progress, finite_guard(learner, run.path / "crash"):
                 learner.learn(left, callback, reset_num_timesteps=checkpoint is None)
+        if stop.signum:  # it came during the last update
+            raise Interrupted(stop.signum)
     return learner, callback.seconds
 
 
@@ -77,12 +79,9 @@ class _RunCallback(BaseCallback):
         self.began = time.monotonic()
 
     def _on_rollout_start(self) -> None:
-        step = self.model.num_timesteps
-        successes = self.model.ep_success_buffer
-        # Short, successful episodes end first: until 100 have ended their share says little.
-        full = len(successes) == successes.maxlen
-        self.progress.update(step, safe_mean(successes) if full else None)
-        if self.stop.signum or step - self.saved_at >= self.checkpoint_every:
+        self._show()
+        steps_since = self.model.num_timesteps - self.saved_at
+        if self.stop.signum or steps_since >= self.checkpoint_every:
             self._save()
         if self.stop.signum:
             raise Interrupted(self.stop.signum)
@@ -92,7 +91,14 @@ class _RunCallback(BaseCallback):
         return True
 
     def _on_training_end(self) -> None:
+        self._show()
         self._save()
+
+    def _show(self) -> None:
+        # Short, successful episodes end first: until 100 have ended their share says little.
+        successes = self.model.ep_success_buffer
+        full = len(successes) == successes.maxlen
+        self.progress.update(self.model.num_timesteps, safe_mean(successes) if full else None)
 
     def _save(self) -> None:
         check_parameters(self.model, self.crash_folder)
