@@ -108,9 +108,21 @@ class FiLMedResBlock(nn.Module):
         self.film = FiLM()
 
     def forward(
-        self, x_BCHW: Tensor, gamma_BC: Tensor | None = None, beta_BC: Tensor | None = None
+        self,
+        x_BCHW: Tensor,
+        gamma_BC: Tensor | None = None,
+        beta_BC: Tensor | None = None,
+        rows_B: Tensor | None = None,
     ) -> Tensor:
-        """Map (B, in_channels, H, W) to (B, channels, H, W), steered by gamma and beta."""
+        """Map (B, in_channels, H, W) to (B, channels, H, W), steered by gamma and beta.
+
+        Args:
+            x_BCHW: the input, one a condition; with `rows_B` there may be fewer.
+            gamma_BC: one scale per condition and feature.
+            beta_BC: one shift per condition and feature.
+            rows_B: which row of x each condition reads. What does not depend on the condition is
+                then computed once a row, which also is what the norm takes its statistics over.
+        """
         pair = [p_BC for p_BC in (gamma_BC, beta_BC) if p_BC is not None]
         if len(pair) != (2 if self.film_features else 0):
             takes = "x, gamma and beta" if self.film_features else "x alone"
@@ -119,11 +131,15 @@ class FiLMedResBlock(nn.Module):
         def modulate_at(place: Placement, y_BCHW: Tensor) -> Tensor:
             return self.film(y_BCHW, *pair) if place == self.film_at else y_BCHW
 
+        concat = self.conditioning == "concat"
+        if rows_B is not None and (concat or self.film_at in ("before_conv1", "after_conv2")):
+            x_BCHW, rows_B = x_BCHW.index_select(0, rows_B), None
         x_BCHW = modulate_at("before_conv1", x_BCHW)
         r_BCHW = F.relu(self.conv1(append_coordinates(x_BCHW) if self.coords else x_BCHW))
-        concat = self.conditioning == "concat"
         y_BCHW = self.conv2(append_tiled(r_BCHW, *pair) if concat else r_BCHW)
-        y_BCHW = modulate_at("after_conv2", y_BCHW)
-        y_BCHW = modulate_at("after_norm", self.norm(y_BCHW))
+        y_BCHW = self.norm(modulate_at("after_conv2", y_BCHW))
+        if rows_B is not None:
+            r_BCHW, y_BCHW = (z_BCHW.index_select(0, rows_B) for z_BCHW in (r_BCHW, y_BCHW))
+        y_BCHW = modulate_at("after_norm", y_BCHW)
         y_BCHW = modulate_at("after_relu2", F.relu(y_BCHW))
         return modulate_at("after_residual", r_BCHW + y_BCHW if self.residual else y_BCHW)

@@ -202,8 +202,14 @@ class FiLMedNetwork(nn.Module):
         film_params: FiLMParams = self.generator(self.encoder(tokens_BT))
         return film_params
 
-    def modulate(self, x: Tensor, film_params: FiLMParams) -> Tensor:
+    def modulate(self, x: Tensor, film_params: FiLMParams, rows_B: Tensor | None = None) -> Tensor:
         """Map the stem's input to features (B, C, H, W), steered by `condition`'s result.
+
+        Args:
+            x: what the stem reads.
+            film_params: one (gamma, beta) per conditioned block.
+            rows_B: which row of x each sentence is about, where several are about one: the stem,
+                and all that comes before the first FiLM layer, then runs once a row of x.
 
         Raises:
             ValueError: there is not one (gamma, beta) per conditioned block.
@@ -217,9 +223,12 @@ class FiLMedNetwork(nn.Module):
         pairs = iter(film_params)
         features_BCHW: Tensor = self.stem(x)
         for block, conditioned in zip(self.blocks, self.config.conditioned_blocks, strict=True):
-            gamma_BC, beta_BC = next(pairs) if conditioned else (None, None)
-            features_BCHW = block(features_BCHW, gamma_BC, beta_BC)
-        return features_BCHW
+            if conditioned:
+                features_BCHW = block(features_BCHW, *next(pairs), rows_B)
+                rows_B = None
+            else:
+                features_BCHW = block(features_BCHW)
+        return features_BCHW if rows_B is None else features_BCHW.index_select(0, rows_B)
 
     def forward(
         self, x: Tensor, tokens_BT: Tensor, return_film: bool = False

@@ -36,7 +36,9 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 where the hardware multiplies it fast (CUDA, CPUs with AMX), else float32.
+    """`auto` is bfloat16 where the hardware multiplies it fast, else float32.
+
+    It is fast on CUDA and on CPUs with AMX or AVX-512 BF16 (measured on an AMD EPYC: 1.6 times).
 
     Raises:
         UserError: the name is unknown.
@@ -45,7 +47,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         hint = did_you_mean(name, PRECISIONS)
         raise UserError(f"precision {name!r} is unknown: {', '.join(PRECISIONS)}{hint}")
     if name == "auto":
-        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _has_amx()
+        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_multiplies_bf16()
         return torch.bfloat16 if fast else torch.float32
     return torch.bfloat16 if name == "bf16" else torch.float32
 
@@ -63,5 +65,6 @@ def describe_device(device: torch.device) -> str:
     return f"cpu ({torch.get_num_threads()} threads, {name})"
 
 
-def _has_amx() -> bool:
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+def _cpu_multiplies_bf16() -> bool:
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))

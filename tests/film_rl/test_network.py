@@ -186,6 +186,38 @@ def test_modulating_by_the_condition_is_the_forward_pass():
     assert torch.equal(features, network.modulate(CODES, film_params))
 
 
+@pytest.mark.parametrize("placement", get_args(Placement))
+@pytest.mark.parametrize("conditioning", get_args(Conditioning))
+@pytest.mark.parametrize("film_blocks", [None, (False, True)])
+def test_sentences_about_one_image_share_it_without_changing_the_answer(
+    placement, conditioning, film_blocks
+):
+    network = lived_in(
+        FiLMedNetwork(
+            replace(
+                CONFIG,
+                norm="batch",
+                placement=placement,
+                conditioning=conditioning,
+                film_blocks=film_blocks,
+            )
+        )
+    )
+    rows = torch.tensor([2, 0, 2])
+    film_params = network.condition(TOKENS)
+    shared = network.modulate(CODES, film_params, rows)
+    assert torch.allclose(shared, network.modulate(CODES[rows], film_params))
+
+
+def test_what_comes_before_the_first_film_layer_runs_once_an_image():
+    network = FiLMedNetwork(CONFIG)
+    seen = []
+    for module in (network.stem, network.blocks[0].norm, network.blocks[0].film):
+        module.register_forward_hook(lambda _module, _inputs, output: seen.append(len(output)))
+    network.modulate(CODES[:1], network.condition(TOKENS), torch.zeros(3, dtype=torch.long))
+    assert seen == [1, 1, 3]
+
+
 def test_another_sentences_film_params_make_the_network_follow_that_sentence():
     network = FiLMedNetwork(CONFIG)
     swapped = [(gamma.flip(0), beta.flip(0)) for gamma, beta in network.condition(TOKENS)]

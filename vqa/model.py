@@ -1,0 +1,160 @@
+"""The question answerer: the FiLM-ed network and a classifier over the answers.
+
+    question -> GRU -> gamma, beta of every block
+    image -> stem -> FiLM-ed residual blocks -> 1x1 convolution -> global max -> MLP -> answers
+
+Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer", sections 3.2, 4.1.
+
+Shapes: B images, Q questions, T words, C channels, H height, W width, A answers.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from film_rl import (
+    FeatureStemConfig,
+    FiLMedNetwork,
+    GeneratorConfig,
+    NetworkConfig,
+    PixelStemConfig,
+    SentenceConfig,
+)
+from film_rl.block import append_coordinates
+from film_rl.film import FiLMParams
+from film_rl.language import PAD
+from vqa.config import VQAConfig
+
+
+class Classifier(nn.Module):
+    """Append coordinates, 1x1 convolution, global max over all cells, one hidden layer, answers.
+
+    Args:
+        in_channels: channels of the features.
+        channels: feature maps before the pooling.
+        hidden: units of the hidden layer.
+        num_answers: size A of the output.
+        coords: append coordinate maps to the features.
+    """
+
+    def __init__(
+        self, in_channels: int, channels: int, hidden: int, num_answers: int, coords: bool
+    ) -> None:
+        super().__init__()
+        self.coords = coords
+        self.conv = nn.Conv2d(in_channels + 2 * coords, channels, 1)
+        self.conv_norm = nn.BatchNorm2d(channels)
+        self.hidden = nn.Linear(channels, hidden)
+        self.hidden_norm = nn.BatchNorm1d(hidden)
+        self.answers = nn.Linear(hidden, num_answers)
+
+    def before_pool(self, x_QCHW: Tensor) -> Tensor:
+        """Map the features to what the maximum is taken over, (Q, channels, H, W)."""
+        x_QCHW = append_coordinates(x_QCHW) if self.coords else x_QCHW
+        out_QCHW: Tensor = self.conv_norm(self.conv(x_QCHW)).relu()
+        return out_QCHW
+
+    def forward(self, x_QCHW: Tensor) -> Tensor:
+        """Map features (Q, C, H, W) to logits (Q, A)."""
+        pooled_QC = self.before_pool(x_QCHW).amax(dim=(2, 3))
+        logits_QA: Tensor = self.answers(self.hidden_norm(self.hidden(pooled_QC)).relu())
+        return logits_QA
+
+
+class QuestionAnswerer(nn.Module):
+    """logits = classifier(FiLMedNetwork(image, question)).
+
+    All convolutions and linear maps start from Kaiming's uniform distribution, as the original.
+
+    Args:
+        config: the options; only those of the model matter here.
+        vocab_size: number of question tokens, padding included.
+        num_answers: number of answers.
+
+    Raises:
+        ValueError: options contradict each other.
+    """
+
+    def __init__(self, config: VQAConfig, vocab_size: int, num_answers: int) -> None:
+        super().__init__()
+        self.network = FiLMedNetwork(network_config(config, vocab_size))
+        self.classifier = Classifier(
+            self.network.output_channels,
+            config.classifier_channels,
+            config.classifier_hidden,
+            num_answers,
+            config.coords,
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_uniform_(module.weight)
+
+    def forward(
+        self,
+        images_BCHW: Tensor,
+        tokens_QT: Tensor,
+        image_of_question_Q: Tensor | None = None,
+        length_Q: Tensor | None = None,
+    ) -> Tensor:
+        """Answer questions about images: logits (Q, A).
+
+        Args:
+            images_BCHW: pixels from 0 to 1, or features.
+            tokens_QT: ids of the questions' tokens, 0 only at the end of a row.
+            image_of_question_Q: the row of each question's image; without it there are as many
+                images as questions. The stem and the first block's convolutions run once an image.
+            length_Q: numbers of tokens, on the CPU; the GRU then never reads padding.
+        """
+        film_params = self.condition(tokens_QT, length_Q)
+        features_QCHW = self.network.modulate(images_BCHW, film_params, image_of_question_Q)
+        logits_QA: Tensor = self.classifier(features_QCHW)
+        return logits_QA
+
+    def condition(self, tokens_QT: Tensor, length_Q: Tensor | None = None) -> FiLMParams:
+        """Predict every conditioned block's (gamma, beta) from the questions."""
+        encoder, generator = self.network.encoder, self.network.generator
+        if encoder is None or generator is None or length_Q is None:
+            return self.network.condition(tokens_QT)
+        words = encoder.embedding(tokens_QT)
+        packed = pack_padded_sequence(words, length_Q, batch_first=True, enforce_sorted=False)
+        film_params: FiLMParams = generator(encoder.gru(packed)[1][-1])
+        return film_params
+
+
+def network_config(config: VQAConfig, vocab_size: int) -> NetworkConfig:
+    """The options of the FiLM-ed network in the core's terms."""
+    stem: PixelStemConfig | FeatureStemConfig
+    if config.inputs == "pixels":
+        stem = PixelStemConfig(channels=config.stem_channels, num_layers=config.stem_layers)
+    else:
+        stem = FeatureStemConfig(
+            config.feature_channels,
+            config.stem_channels,
+            config.stem_layers,
+            config.stem_kernel_size,
+            config.coords,
+        )
+    return NetworkConfig(
+        stem=stem,
+        sentence=SentenceConfig(vocab_size, config.word_dim, config.sentence_dim),
+        conditioning=config.conditioning,
+        generator=GeneratorConfig(gamma_fn=config.gamma_fn),
+        channels=config.channels,
+        kernel_sizes=(config.kernel_size,) * config.blocks,
+        norm=config.norm,
+        placement=config.placement,
+        residual=config.residual,
+        coords=config.coords,
+        film_blocks=config.film_blocks,
+    )
+
+
+def lengths(tokens_QT: Tensor) -> Tensor:
+    """Count the tokens of each question, on the CPU; at least 1, as packing asks for."""
+    return (tokens_QT != PAD).sum(dim=1).clamp(min=1).cpu()
+
+
+def to_input(images_BCHW: Tensor, device: torch.device) -> Tensor:
+    """Bytes (B, 3, H, W) as the network's input on the device: 0 to 1, channels last."""
+    images_BCHW = images_BCHW.to(device, non_blocking=True)
+    return images_BCHW.to(torch.float32, memory_format=torch.channels_last).div_(255)
