@@ -80,7 +80,9 @@ class FiLMExtractor(BaseFeaturesExtractor):
         codes_BWHK = observations["image"].long()
         with autocast(codes_BWHK.device, self.precision):
             film_params = self.condition(observations["instruction"].long())
-            x_BCHW = F.relu(self.squeeze(self.network.modulate(codes_BWHK, film_params)))
+            # No ReLU here: blocks end positive, so one shift of these few channels could silence
+            # them for good, and with them all that the agent sees (it did, in one run of three).
+            x_BCHW = self.squeeze(self.network.modulate(codes_BWHK, film_params))
             parts = [x_BCHW.flatten(1)]
             if self.num_actions:
                 last_BA = observations["last_actions"].long()
