@@ -1,0 +1,198 @@
+"""Batches that are a function of seed and step alone: any number of workers, any restart.
+
+Shapes: N all questions, Q questions of a batch, B images of a batch, T words.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from film_rl.run import UserError
+from vqa.config import VQAConfig
+
+Images = Tensor | np.ndarray
+EASY = ("scene", "filter_", "unique", "count", "exist", "query_")
+NO_ANSWER = -1
+
+
+@dataclass(frozen=True)
+class QuestionTable:
+    """Questions as tensors.
+
+    Attributes:
+        tokens: ids of the tokens, 0 at the end of a row.
+        lengths: how many tokens each question has.
+        answers: index of the answer; NO_ANSWER where it is not known.
+        images: row of the question's image.
+        easy: whether it is about one set of objects, without relations between objects.
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+    answers: Tensor
+    images: Tensor
+    easy: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: Tensor) -> "QuestionTable":
+        """The questions of these rows."""
+        return QuestionTable(*(value[index] for value in vars(self).values()))
+
+
+class Batch(NamedTuple):
+    """Questions about images, bytes (B, 3, H, W); `rows` is the image of each question."""
+
+    images: Tensor
+    tokens: Tensor
+    lengths: Tensor
+    rows: Tensor
+    answers: Tensor
+
+
+def question_table(
+    questions: Sequence[dict[str, Any]],
+    tokens: Sequence[Sequence[int]],
+    images: Sequence[int],
+    answers: Sequence[str],
+) -> QuestionTable:
+    """Put questions into tensors.
+
+    Args:
+        questions: in the official form.
+        tokens: the ids of each question's tokens.
+        images: the row of each question's image.
+        answers: what the network can answer.
+    """
+    length_N = torch.tensor([len(ids) for ids in tokens])
+    tokens_NT = np.zeros((len(tokens), int(length_N.max()) if len(tokens) else 0), np.int16)
+    for row, ids in zip(tokens_NT, tokens, strict=True):
+        row[: len(ids)] = ids
+    ids_of = {answer: index for index, answer in enumerate(answers)}
+    return QuestionTable(
+        torch.from_numpy(tokens_NT),
+        length_N,
+        torch.tensor([ids_of.get(q.get("answer", ""), NO_ANSWER) for q in questions]),
+        torch.tensor(images, dtype=torch.int64),
+        torch.tensor([is_easy(q.get("program", [])) for q in questions]),
+    )
+
+
+def is_easy(program: list[dict[str, Any]]) -> bool:
+    """Whether it only filters, and then counts, or asks for existence or for an attribute."""
+    return bool(program) and all(node["function"].startswith(EASY) for node in program)
+
+
+def batch_of(images: Images, table: QuestionTable, index_Q: Tensor) -> Batch:
+    """The questions of these rows, without needless padding, and their images, each once."""
+    questions = table.take(index_Q)
+    image_B, row_Q = questions.images.unique(return_inverse=True)
+    return Batch(
+        _take(images, image_B),
+        questions.tokens[:, : int(questions.lengths.max())].long(),
+        questions.lengths,
+        row_Q,
+        questions.answers,
+    )
+
+
+class Batches(Dataset[Batch]):
+    """Batch number `step` of a run. An epoch takes every question once, in a new order.
+
+    The questions of an image are dealt into groups of at most `share`, the groups shuffled, and
+    a batch is as many groups as make `batch_size` questions (a last, smaller batch is left out).
+    In the first `easy` share of the steps there are only easy questions.
+
+    Args:
+        images: bytes (N, 3, H, W).
+        table: the questions.
+        config: seed, batch_size, share, easy, shift and how long to train.
+
+    Attributes:
+        steps: number of batches of the whole run.
+        easy_steps: how many of them, from the first, have only easy questions.
+
+    Raises:
+        UserError: there is no question, or one without an answer.
+    """
+
+    def __init__(self, images: Images, table: QuestionTable, config: VQAConfig) -> None:
+        if not len(table) or bool((table.answers == NO_ANSWER).any()):
+            raise UserError("training needs questions, all with an answer that CLEVR knows")
+        self.images, self.table, self.config = images, table, config
+        self._all, self._easy = np.arange(len(table)), np.flatnonzero(table.easy.numpy())
+        self.steps = config.steps or config.epochs * self._batches_per_epoch(self._all)
+        self.easy_steps = round(config.easy * self.steps) if len(self._easy) else 0
+        self._groups: dict[tuple[bool, int], list[np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        easy = step < self.easy_steps
+        chosen = self._easy if easy else self._all
+        in_phase = step if easy else step - self.easy_steps
+        epoch, number = divmod(in_phase, self._batches_per_epoch(chosen))
+        groups = self._epoch(chosen, easy, epoch)
+        size = self._groups_per_batch
+        index_Q = torch.from_numpy(np.concatenate(groups[number * size : (number + 1) * size]))
+        batch = batch_of(self.images, self.table, index_Q)
+        if not self.config.shift:
+            return batch
+        rng = np.random.default_rng([self.config.seed, 0, step])
+        return batch._replace(images=shifted(batch.images, self.config.shift, rng))
+
+    def loader(self, start: int) -> DataLoader[Batch]:
+        """The batches from step `start` to the end, prepared by the configured workers."""
+        workers = 0 if isinstance(self.images, Tensor) and self.images.is_cuda else None
+        return DataLoader(
+            self,
+            batch_size=None,
+            sampler=range(start, self.steps),
+            num_workers=self.config.workers if workers is None else workers,
+        )
+
+    @property
+    def _groups_per_batch(self) -> int:
+        return max(1, self.config.batch_size // self.config.share)
+
+    def _batches_per_epoch(self, chosen: np.ndarray) -> int:
+        of_image = np.bincount(self.table.images.numpy()[chosen])
+        groups = -(-of_image // self.config.share)
+        return max(1, int(groups.sum()) // self._groups_per_batch)
+
+    def _epoch(self, chosen: np.ndarray, easy: bool, epoch: int) -> list[np.ndarray]:
+        """The groups of one epoch in their order; those of the latest epoch are kept."""
+        if (easy, epoch) not in self._groups:
+            rng = np.random.default_rng([self.config.seed, 1 + easy, epoch])
+            image_N = self.table.images.numpy()[chosen]
+            order = np.lexsort((rng.random(len(chosen)), image_N))
+            starts = np.flatnonzero(np.diff(image_N[order], prepend=-1))
+            place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+            cuts = np.flatnonzero(place % self.config.share == 0)
+            groups = np.split(chosen[order], cuts[1:])
+            self._groups = {(easy, epoch): [groups[i] for i in rng.permutation(len(groups))]}
+        return self._groups[easy, epoch]
+
+
+def shifted(images_BCHW: Tensor, most: int, rng: np.random.Generator) -> Tensor:
+    """Move each image by up to `most` pixels in x and y; what comes in is the nearest border."""
+    B, C, H, W = images_BCHW.shape
+    down_B11, right_B11 = torch.from_numpy(rng.integers(-most, most + 1, (2, B, 1, 1)))
+    y_BH1 = (torch.arange(H)[:, None] + down_B11).clamp(0, H - 1)
+    x_B1W = (torch.arange(W) + right_B11).clamp(0, W - 1)
+    cell_BHW = (y_BH1 * W + x_B1W).to(images_BCHW.device)
+    cells = cell_BHW.flatten(1)[:, None].expand(-1, C, -1)
+    return images_BCHW.flatten(2).gather(2, cells).reshape(B, C, H, W)
+
+
+def _take(images: Images, index_B: Tensor) -> Tensor:
+    if isinstance(images, Tensor):
+        return images[index_B.to(images.device)]
+    return torch.from_numpy(images[index_B.numpy()])
