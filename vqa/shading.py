@@ -1,0 +1,172 @@
+"""How light makes CLEVR's picture: three area lights, soft shadows, rubber, metal and the floor.
+
+Colours are linear RGB. Legend: N scenes, K solids, R rays, 3 x, y, z (leading), C = 3 colours
+(leading), L lamps. A 1 is an axis to broadcast along.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vqa.camera import FOCAL
+from vqa.ray_casting import FAR, Solids, clearance, distances, dot, normals, unit
+
+Look = dict[str, Tensor]
+
+
+class World(NamedTuple):
+    """What rays can meet, and what lights it."""
+
+    solids: Solids
+    paint: Tensor  # (C, N, K, 1); colour of each solid
+    metal: Tensor  # (N, K, 1); 1.0 or 0.0
+    lamps: Tensor  # (L, 3, N, 1, 1); places
+    eye: Tensor  # (3, N, 1, 1); the camera's place
+    axes: Tensor  # (3 axes, 3, N, 1, 1); of its image: right, down, forward
+
+    def at(self, scene_M: Tensor) -> "World":
+        """The surroundings of M single rays, each in a scene of its own: N = 1, R = M."""
+
+        def spread(values: Tensor) -> Tensor:
+            return values.squeeze(-1).index_select(-2, scene_M).transpose(-1, -2).unsqueeze(-3)
+
+        solids = Solids(*map(spread, self.solids))
+        return World(solids, *(spread(values) for values in self[1:]))
+
+
+class Surface(NamedTuple):
+    """The points that rays meet; attributes of the solid met are picked out per ray."""
+
+    number: Tensor  # (N, 1, R); of the solid in its scene, -1 for the floor, -2 for the sky
+    point: Tensor  # (3, N, 1, R)
+    normal: Tensor  # (3, N, 1, R)
+    paint: Tensor  # (C, N, 1, R)
+
+
+def view_rays(world: World, grid_2R: Tensor) -> Tensor:
+    """Unit rays (3, N, 1, R) from the eye through places x, y of the frame, from its middle."""
+    right, down, forward = world.axes
+    return unit(right * grid_2R[0] + down * grid_2R[1] + forward * FOCAL)
+
+
+def floor_light(world: World, look: Look, ray_3N1R: Tensor) -> Tensor:
+    """Light (C, N, 1, R) off the floor along rays that go down and meet nothing else."""
+    point = world.eye - world.eye[2] / ray_3N1R[2] * ray_3N1R
+    index = torch.full_like(point[0], -1, dtype=torch.long)
+    seen = Surface(index, point, _up(point), _rgb(look["floor"]))
+    return seen.paint * irradiance(world, look, seen, shadows=True)
+
+
+def surface(world: World, index_N1R: Tensor, point_3N1R: Tensor) -> Surface:
+    """The surface of known solids at points of theirs."""
+    normal = normals(Solids(*(pick(values, index_N1R) for values in world.solids)), point_3N1R)
+    return Surface(index_N1R, point_3N1R, normal, pick(world.paint, index_N1R))
+
+
+def solid_light(world: World, look: Look, seen: Surface, ray_3N1R: Tensor) -> Tensor:
+    """Light (C, N, 1, R) off the solids that rays meet, without what metal mirrors."""
+    light = seen.paint * irradiance(world, look, seen, shadows=True)
+    gloss = look["rubber_gloss"] * highlights(world, look, seen, ray_3N1R, look["rubber_width"])
+    return torch.where(
+        pick(world.metal, seen.number) > 0, look["metal_matte"] * light, light + gloss
+    )
+
+
+def mirror_light(world: World, look: Look, seen: Surface, ray_3N1R: Tensor) -> Tensor:
+    """What metal (C, N, 1, R) mirrors: the floor, other solids, the sky and the lamps."""
+    mirrored = unit(ray_3N1R - 2 * dot(ray_3N1R, seen.normal) * seen.normal)
+    met = first_met(world, look, seen.point, mirrored)
+    image = met.paint * irradiance(world, look, met, shadows=False)
+    image = torch.where(met.number == -2, _rgb(look["sky"]), image)
+    lamps = highlights(world, look, seen, ray_3N1R, look["metal_width"])
+    lamps = torch.where(met.number >= 0, 0.0, lamps)
+    return seen.paint * (look["metal_mirror"] * image + look["metal_gloss"] * lamps)
+
+
+def first_met(world: World, look: Look, origin_3N1R: Tensor, ray_3N1R: Tensor) -> Surface:
+    """The nearest surface along unit rays: a solid, the floor (z = 0), or nothing (the sky)."""
+    nearest_N1R, winner_N1R = distances(world.solids, origin_3N1R, ray_3N1R).min(1, keepdim=True)
+    z, dz = origin_3N1R[2], ray_3N1R[2]
+    floor_N1R = torch.where(dz < -1e-6, -z / dz.clamp_max(-1e-6), FAR)
+    distance_N1R = torch.minimum(nearest_N1R, floor_N1R)
+    on_solid = nearest_N1R < floor_N1R
+    index = torch.where(on_solid, winner_N1R, torch.where(distance_N1R < FAR, -1, -2))
+    point = origin_3N1R + distance_N1R.clamp_max(100.0) * ray_3N1R
+    solid = surface(world, winner_N1R, point)
+    normal = torch.where(on_solid, solid.normal, _up(point))
+    paint = torch.where(on_solid, solid.paint, _rgb(look["floor"]))
+    return Surface(index, point, normal, paint)
+
+
+def irradiance(world: World, look: Look, seen: Surface, *, shadows: bool) -> Tensor:
+    """Light (C, N, 1, R) that falls on surfaces from the sky, off the floor and from lamps."""
+    up = 0.5 + 0.5 * seen.normal[2]
+    around = _rgb(look["ambient"]) * up + _rgb(look["bounce"]) * (1 - up)
+    total = around * _openness(world.solids, look, seen)
+    for number, lamp_3N11 in enumerate(world.lamps):
+        towards = lamp_3N11 - seen.point
+        square = dot(towards, towards)
+        towards = towards * torch.rsqrt(square)
+        facing = dot(seen.normal, towards).clamp_min(0)
+        # A lamp is a disc that looks at the origin: it gives less to the side.
+        aimed = dot(unit(lamp_3N11), towards).clamp_min(0)
+        given = facing * aimed / square
+        if shadows:
+            radius = look["lamp_radius"][number]
+            given = given * _lit(world.solids, seen, towards, square.sqrt(), radius)
+        total = total + _rgb(look["lamps"][number]) * given
+    return total
+
+
+def highlights(world: World, look: Look, seen: Surface, ray_3N1R: Tensor, width: Tensor) -> Tensor:
+    """Mirror images (C, N, 1, R) of the lamps, blurred to an angular `width` (radians)."""
+    mirrored = ray_3N1R - 2 * dot(ray_3N1R, seen.normal) * seen.normal
+    total = torch.zeros_like(mirrored)
+    for number, lamp_3N11 in enumerate(world.lamps):
+        towards = lamp_3N11 - seen.point
+        square = dot(towards, towards)
+        closeness = dot(mirrored, towards) * torch.rsqrt(square)
+        spread = width * width + look["lamp_radius"][number] ** 2 / square
+        glow = torch.exp((closeness - 1) * 2 / spread) / (spread * square)
+        total = total + _rgb(look["lamps"][number]) * glow
+    return total
+
+
+def _lit(solids: Solids, seen: Surface, towards: Tensor, reach: Tensor, radius: Tensor) -> Tensor:
+    """Share (N, 1, R) of a lamp of some radius, `reach` away, that no other solid hides."""
+    gap_NKR, along_NKR = clearance(solids, seen.point, towards)
+    half_shade = radius * along_NKR.clamp_min(0.02) / reach
+    hidden = 0.5 - 0.5 * (gap_NKR / half_shade).clamp(-1, 1)
+    blocks = (along_NKR > 0) & ~_own(seen, gap_NKR)
+    return 1 - torch.where(blocks, hidden, 0.0).amax(1, keepdim=True)
+
+
+def _openness(solids: Solids, look: Look, seen: Surface) -> Tensor:
+    """Share (N, 1, R) of the sky that no other solid hides, solids taken for balls."""
+    to_center = solids.center - seen.point
+    square = dot(to_center, to_center)
+    facing = dot(seen.normal, to_center) * torch.rsqrt(square)
+    hidden = (solids.size * solids.size / square).clamp_max(1.0) * (0.5 * facing + 0.5)
+    hidden = torch.where(_own(seen, square) | (square > 100), 0.0, look["occlusion"] * hidden)
+    return (1 - hidden.sum(1, keepdim=True)).clamp_min(0.1)
+
+
+def _own(seen: Surface, like_NKR: Tensor) -> Tensor:
+    """Which solid (N, K, R) each point lies on: a convex solid never shades itself."""
+    slots = torch.arange(like_NKR.shape[1], device=like_NKR.device)
+    return seen.number == slots.view(1, -1, 1)
+
+
+def pick(values: Tensor, winner_N1R: Tensor) -> Tensor:
+    """Attributes of the winning solid of each ray: (..., N, K, 1 or R) to (..., N, 1, R)."""
+    wide = values.expand(*values.shape[:-1], winner_N1R.shape[-1])
+    return wide.gather(-2, winner_N1R.expand(*values.shape[:-2], 1, -1))
+
+
+def _up(point_3N1R: Tensor) -> Tensor:
+    return torch.stack([torch.zeros_like(point_3N1R[0])] * 2 + [torch.ones_like(point_3N1R[2])])
+
+
+def _rgb(color_C: Tensor) -> Tensor:
+    return color_C.view(3, 1, 1, 1)
