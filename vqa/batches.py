@@ -156,6 +156,7 @@ class Batches(Dataset[Batch]):
             batch_size=None,
             sampler=range(start, self.steps),
             num_workers=self.config.workers if workers is None else workers,
+            generator=torch.Generator(),  # else starting it would draw from the global one
         )
 
     @property

@@ -1,0 +1,58 @@
+"""A toy task that a small network learns in a second: what is the colour of this square?"""
+
+import torch
+
+from film_rl.run import seed_everything
+from vqa.batches import question_table
+from vqa.config import VQAConfig
+from vqa.training import Split, make_learner, train
+
+COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
+ANSWERS = ("no", "yes")
+VOCABULARY = 6
+TOY = VQAConfig(
+    stem_channels=8,
+    stem_layers=2,
+    channels=8,
+    blocks=2,
+    word_dim=6,
+    sentence_dim=10,
+    classifier_channels=12,
+    classifier_hidden=9,
+    steps=90,
+    batch_size=12,
+    share=3,
+    easy=0.2,
+    learning_rate=1e-2,
+    warmup=5,
+    shift=1,
+    log_every=10,
+    eval_every=20,
+    checkpoint_every=15,
+    baseline_steps=30,
+    device="cpu",
+    threads=1,
+    precision="float32",
+)
+
+
+def toy_split(images: int, seed: int) -> Split:
+    """Noisy one-coloured images; question c of an image: is it of colour c?"""
+    generator = torch.Generator().manual_seed(seed)
+    color = torch.randint(0, 3, (images,), generator=generator)
+    noise = torch.randint(0, 60, (images, 3, 8, 8), generator=generator)
+    pixels = torch.tensor(COLORS)[color][:, :, None, None] * 3 // 4 + noise
+    rows = [(i, c) for i in range(images) for c in range(3)]
+    questions = [
+        {"answer": ANSWERS[int(color[i]) == c], "program": [{"function": "exist"}] * (c == 0)}
+        for i, c in rows
+    ]
+    tokens = [[1, c + 3] + [1] * c + [2] for _, c in rows]
+    return Split(pixels.byte(), question_table(questions, tokens, [i for i, _ in rows], ANSWERS))
+
+
+def train_toy(config, run):
+    """Train it in a run folder; the learner and the seconds."""
+    seed_everything(config.seed)
+    learner = make_learner(config, VOCABULARY, len(ANSWERS))
+    return learner, train(config, toy_split(40, seed=0), toy_split(20, seed=1), learner, run)

@@ -1,0 +1,118 @@
+"""One gradient step, and answering: what training, the baseline and evaluation share.
+
+Shapes: N all questions, Q questions of a batch, A answers.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from film_rl.run import Checkpointer, NonFiniteError, autocast, rng_state
+from vqa.batches import Batch, Images, QuestionTable, batch_of
+from vqa.model import to_input
+
+ANSWERED_AT_ONCE = 640
+
+
+def learning_rate(step: int, steps: int, peak: float, warmup: int, fall: float) -> float:
+    """The step size of step number `step`: a linear rise, `peak`, a linear fall to 0 at the end."""
+    rise = min(1.0, (step + 1) / (warmup + 1))
+    left = (steps - step) / (fall * steps) if fall else 1.0
+    return peak * min(rise, left, 1.0)
+
+
+class Learner:
+    """A network that answers questions, and the optimiser that trains it.
+
+    Args:
+        model: called like `QuestionAnswerer`.
+        device: where it lives.
+        precision: of its matrix products.
+        weight_decay: Adam's L2 penalty.
+        clip: largest norm of the gradient; 0: any.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        device: torch.device,
+        precision: torch.dtype,
+        weight_decay: float,
+        clip: float,
+    ) -> None:
+        self.model = model.to(device)
+        nn.utils.convert_conv2d_weight_memory_format(self.model, torch.channels_last)
+        self.device, self.precision = device, precision
+        self.clip = clip or float("inf")
+        fused = True if device.type == "cuda" else None
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), weight_decay=weight_decay, fused=fused
+        )
+
+    def logits(self, batch: Batch) -> Tensor:
+        """Answer a batch: logits (Q, A) in float32."""
+        with autocast(self.device, self.precision):
+            logits_QA: Tensor = self.model(
+                to_input(batch.images, self.device),
+                batch.tokens.to(self.device, non_blocking=True),
+                batch.rows.to(self.device, non_blocking=True),
+                batch.lengths,
+            )
+        return logits_QA.float()
+
+    def update(self, batch: Batch, rate: float) -> tuple[float, float]:
+        """One gradient step with this learning rate; the loss and the accuracy before it.
+
+        Raises:
+            NonFiniteError: the loss or a gradient is NaN or infinite; nothing was changed.
+        """
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        logits_QA = self.logits(batch)
+        answers_Q = batch.answers.to(self.device)
+        loss = F.cross_entropy(logits_QA, answers_Q)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        if not torch.isfinite(norm):
+            raise NonFiniteError("the loss or a gradient is NaN or infinite")
+        self.optimizer.step()
+        accuracy = (logits_QA.argmax(1) == answers_Q).float().mean()
+        return loss.item(), accuracy.item()
+
+    def state(self) -> dict[str, Any]:
+        """Parameters, optimiser and random number generators."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": rng_state(),
+        }
+
+
+@torch.inference_mode()
+def predict(learner: Learner, images: Images, table: QuestionTable) -> Tensor:
+    """The probability of each answer to each question, (N, A), in evaluation mode."""
+    learner.model.eval()
+    order = torch.argsort(table.images, stable=True)
+    parts = [
+        learner.logits(batch_of(images, table, index_Q)).softmax(dim=1).cpu()
+        for index_Q in order.split(ANSWERED_AT_ONCE)
+    ]
+    probabilities_NA = torch.empty(len(table), parts[0].shape[1])
+    probabilities_NA[order] = torch.cat(parts)
+    return probabilities_NA
+
+
+def accuracy(learner: Learner, images: Images, table: QuestionTable) -> float:
+    """The share of the questions that are answered right."""
+    right = predict(learner, images, table).argmax(dim=1) == table.answers
+    return right.float().mean().item()
+
+
+def dump_crash(folder: Path, step: int, learner: Learner, batch: Batch) -> Path:
+    """Write the batch and the state in which training stopped, in the checkpoint format."""
+    return Checkpointer(folder).save(step, {"batch": batch._asdict(), "learner": learner.state()})

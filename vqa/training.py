@@ -1,0 +1,245 @@
+"""Training with exact resume: a checkpoint between two batches holds all that decides the rest."""
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from film_rl.run import (
+    Checkpointer,
+    Interrupted,
+    Metrics,
+    NonFiniteError,
+    Progress,
+    RunFolder,
+    StopRequest,
+    UserError,
+    choose_device,
+    choose_precision,
+    seed_everything,
+    set_rng_state,
+)
+from vqa.baselines import QuestionOnly
+from vqa.batches import Batches, Images, QuestionTable
+from vqa.config import VQAConfig
+from vqa.learner import Learner, accuracy, dump_crash, learning_rate
+from vqa.model import QuestionAnswerer
+
+VALIDATED = 5_000  # questions an evaluation during training asks; the final one asks all
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images, bytes (N, 3, H, W), and questions about them."""
+
+    images: Images
+    table: QuestionTable
+
+    def first(self, questions: int) -> "Split":
+        """The same images with the first questions only."""
+        return Split(self.images, self.table.take(torch.arange(min(questions, len(self.table)))))
+
+    def to(self, device: torch.device) -> "Split":
+        """The images on the device."""
+        if isinstance(self.images, torch.Tensor):
+            return Split(self.images.to(device), self.table)
+        return self
+
+
+def make_learner(config: VQAConfig, vocab_size: int, num_answers: int) -> Learner:
+    """The network as the configuration says, fresh, on its device.
+
+    Raises:
+        UserError: the device or precision is not to be had.
+    """
+    device = choose_device(config.device)
+    torch.set_num_threads(config.threads)
+    model = QuestionAnswerer(config, vocab_size, num_answers)
+    precision = choose_precision(config.precision, device)
+    return Learner(model, device, precision, config.weight_decay, config.clip)
+
+
+def train(
+    config: VQAConfig, train_split: Split, val_split: Split, learner: Learner, run: RunFolder
+) -> float:
+    """Train from the newest checkpoint of the run (or the start) to the end.
+
+    Call `seed_everything(config.seed)` before the learner is made: then equal configurations and
+    data give equal runs.
+
+    Returns:
+        The seconds that all training of this run has taken.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM came; a checkpoint was saved first.
+        NonFiniteError: a number became NaN; the last good checkpoint is untouched.
+        UserError: no checkpoint can be read or written.
+    """
+    checkpoint = Checkpointer(run.checkpoints).load()
+    with (
+        closing(Metrics(run.path, checkpoint.state["metrics"] if checkpoint else None)) as metrics,
+        StopRequest() as stop,
+    ):
+        loop = _Loop(config, train_split, val_split, learner, run, metrics, stop)
+        if checkpoint:
+            loop.restore(checkpoint.step, checkpoint.state)
+        with loop.progress:
+            loop.run()
+        return loop.seconds
+
+
+class _Loop:
+    """Between two batches: log, evaluate, save when it is time, stop when asked to."""
+
+    def __init__(
+        self,
+        config: VQAConfig,
+        train_split: Split,
+        val_split: Split,
+        learner: Learner,
+        run: RunFolder,
+        metrics: Metrics,
+        stop: StopRequest,
+    ) -> None:
+        self.config, self.learner = config, learner
+        split = train_split.to(learner.device)
+        self.batches = Batches(split.images, split.table, config)
+        self.val_split = val_split.first(VALIDATED).to(learner.device)
+        self.folder, self.metrics, self.stop = run, metrics, stop
+        self.progress = Progress(self.batches.steps, metric="held-out accuracy")
+        self.step = self.saved_at = 0
+        self.seconds, self.began = 0.0, time.monotonic()
+        self.sums = [0.0, 0.0]  # of loss and accuracy since the last record
+        self.best, self.worse = 0.0, 0  # best held-out accuracy, evaluations since
+
+    def run(self) -> None:
+        """Go on until the last batch, or until there is no more progress."""
+        if not self._finished():
+            for batch in self.batches.loader(self.step):
+                self._update(batch)
+                self._between()
+                if self._finished():
+                    break
+        if self.saved_at < self.step:
+            self._save()
+
+    def restore(self, step: int, state: dict[str, Any]) -> None:
+        """Put everything to where `_save` was."""
+        self.step = self.saved_at = self.progress.start = step
+        self.learner.model.load_state_dict(state["learner"]["model"])
+        self.learner.optimizer.load_state_dict(state["learner"]["optimizer"])
+        self.sums, self.seconds = state["sums"], state["seconds"]
+        self.best, self.worse = state["best"], state["worse"]
+        set_rng_state(state["learner"]["rng"])
+
+    def _finished(self) -> bool:
+        out_of_patience = 0 < self.config.patience <= self.worse
+        return self.step >= self.batches.steps or out_of_patience
+
+    def _update(self, batch: Any) -> None:
+        rate = self._rate()
+        try:
+            loss, right = self.learner.update(batch, rate)
+        except NonFiniteError as error:
+            dump = dump_crash(self.folder.path / "crash", self.step, self.learner, batch)
+            raise NonFiniteError(
+                f"{error} at step {self.step:,}; training stopped before it could spread. The "
+                f"batch is in {dump}, the last good checkpoint is untouched. "
+                "Try a smaller --learning-rate"
+            ) from None
+        self.sums = [self.sums[0] + loss, self.sums[1] + right]
+        self.step += 1
+
+    def _rate(self) -> float:
+        config = self.config
+        return learning_rate(
+            self.step, self.batches.steps, config.learning_rate, config.warmup, config.fall
+        )
+
+    def _between(self) -> None:
+        config = self.config
+        values: dict[str, float] = {}
+        if self.step % config.log_every == 0:
+            loss, right = (value / config.log_every for value in self.sums)
+            self.sums = [0.0, 0.0]
+            easy = float(self.step <= self.batches.easy_steps)
+            values = {"train/loss": loss, "train/accuracy": right, "train/easy": easy}
+            values["train/learning_rate"] = self._rate()
+        held_out = None
+        if self.step % config.eval_every == 0 or self.step == self.batches.steps:
+            held_out = values["val/accuracy"] = self._evaluate()
+        if values:
+            self.metrics.log(self.step, values)
+        self.progress.update(self.step, held_out)
+        if self.stop.signum or self.step - self.saved_at >= config.checkpoint_every:
+            self._save()
+        if self.stop.signum:
+            raise Interrupted(self.stop.signum)
+
+    def _evaluate(self) -> float:
+        held_out = accuracy(self.learner, self.val_split.images, self.val_split.table)
+        if held_out > self.best:
+            self.best, self.worse = held_out, 0
+            if self.config.patience:
+                best = Checkpointer(self.folder.path / "best")
+                best.save(self.step, {"learner": {"model": self.learner.model.state_dict()}})
+        else:
+            self.worse += 1
+        return held_out
+
+    def _save(self) -> None:
+        now = time.monotonic()
+        self.seconds, self.began = self.seconds + now - self.began, now
+        self.saved_at = self.step
+        state = {
+            "learner": self.learner.state(),
+            "sums": self.sums,
+            "best": self.best,
+            "worse": self.worse,
+            "metrics": self.metrics.position(),
+            "seconds": self.seconds,
+        }
+        Checkpointer(self.folder.checkpoints).save(self.step, state)
+
+
+def restore_trained(config: VQAConfig, learner: Learner, run: RunFolder) -> int:
+    """Put a fresh learner to the trained weights: the best with --patience, else the last.
+
+    Returns:
+        The step they were taken at.
+
+    Raises:
+        UserError: the run has no checkpoint yet, or one of another configuration.
+    """
+    best = Checkpointer(run.path / "best").load() if config.patience else None
+    checkpoint = best or Checkpointer(run.checkpoints).load()
+    if checkpoint is None:
+        raise UserError(
+            f"{run.path} has no checkpoint yet; train it with --run {run.path} --resume"
+        )
+    try:
+        learner.model.load_state_dict(checkpoint.state["learner"]["model"])
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{run.path}: the checkpoint is not of this configuration ({error})"
+        ) from None
+    return checkpoint.step
+
+
+def train_baseline(
+    config: VQAConfig, questions: QuestionTable, vocab_size: int, num_answers: int
+) -> Learner:
+    """Train the question-only LSTM on the same questions, for `config.baseline_steps`."""
+    seed_everything(config.seed)
+    device = choose_device(config.device)
+    model = QuestionOnly(vocab_size, num_answers)
+    learner = Learner(model, device, torch.float32, config.weight_decay, clip=5.0)
+    options = {"steps": config.baseline_steps, "share": 1, "easy": 0.0, "shift": 0, "workers": 0}
+    no_images = torch.zeros(int(questions.images.max()) + 1, 3, 0, 0, dtype=torch.uint8)
+    batches = Batches(no_images, questions, VQAConfig(**{**vars(config), **options}))
+    for step in range(batches.steps):
+        rate = learning_rate(step, batches.steps, peak=2e-3, warmup=50, fall=0.5)
+        learner.update(batches[step], rate)
+    return learner
