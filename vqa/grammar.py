@@ -102,7 +102,8 @@ EXISTS = {
         "are there any [other] {f:things} (that have|of) the same {a} as the {s:one}",
         "is there a [other] {f:thing} (that has|of) the same {a} as the {s:one}",
         "are there any other {f:objects} that are the same {a} as the {s:one}",
-        "is there any other {f:object} (that has|that is) the same {a} as the {s:one}",
+        "is there any other {f:object} that has the same {a} as the {s:one}",
+        "is there any other {f:object} that is the same {a} as the {s:one}",
     ],
     "exist(filter(f, same_material(unique(s))))": [
         "are there any [other] {f:things} made of the same material as the {s:one}",

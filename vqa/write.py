@@ -1,5 +1,6 @@
 """Programs to English: one of the wordings that the grammar has for what a program means."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from random import Random
@@ -39,8 +40,8 @@ def write_term(term: Term, rng: Random) -> str:
         )
     text = " ".join(words).replace(" ;", ";")
     text = text.replace("a other ", "another ").replace("a equal ", "an equal ")
-    if rng.random() < 0.5:
-        text = text.replace("any other thing ", "anything else ")
+    if rng.random() < 0.4:
+        text = re.sub("any other (thing|object) ", "anything else ", text)
     return f"{text[0].upper()}{text[1:]}?"
 
 
