@@ -14,7 +14,7 @@ SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 MAY_IMPORT = {
     "film_rl": {"torch"},
     "film_rl/run": {"film_rl", "torch", "numpy", "safetensors", "rich", "filelock"},
-    "vqa": {"film_rl", "torch", "numpy", "PIL"},
+    "vqa": {"film_rl", "torch", "numpy", "PIL", "rich", "filelock"},
     "envs": {"minigrid", "gymnasium", "torch", "numpy"},
     "agents": {
         "film_rl", "envs", "stable_baselines3", "torch", "numpy", "gymnasium",
