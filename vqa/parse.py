@@ -32,6 +32,7 @@ _TRIES = {kind: _trie(kind) for kind in RULES}
 _SINGULAR: Nouns = {word: shape for shape, words in NOUNS.items() for word in words}
 _NOUNS = {"thing": _SINGULAR, "things": {f"{word}s": shape for word, shape in _SINGULAR.items()}}
 _OBJECTS = {"object": NOUNS[None], "objects": tuple(f"{word}s" for word in NOUNS[None])}
+_PLAIN = {"an": "a", "grey": "gray", "colour": "color"}
 _RELATIONS = [(tuple(w.split()), name) for name, words in RELATIONS.items() for w in words]
 
 
@@ -61,7 +62,7 @@ def _words(text: str) -> list[str]:
     text = re.sub(r"[.,;?]+", " ; ", text)
     for written, meant in (("another", "a other"), ("anything else", "any other thing")):
         text = re.sub(rf"\b{written}\b", meant, text)
-    return ["a" if word == "an" else word for word in text.split()]
+    return [_PLAIN.get(word, word) for word in text.split()]
 
 
 def _shortened(text: str) -> str:

@@ -130,6 +130,7 @@ def test_real_test_questions_are_read(clevr_samples):
             "Do the ball and the cube have the same color?",
             "Is the color of the ball the same as the color of the cube?",
         ),
+        ("What colour is the grey cube?", "What is the color of the gray cube?"),
         ("Is there a shiny red small ball?", "Is there a small red metal sphere?"),
     ],
 )
