@@ -1,0 +1,34 @@
+"""Where the network looked."""
+
+import torch
+
+from tests.vqa.test_model import SMALL, TOKENS
+from vqa.attention import look, winners
+from vqa.model import QuestionAnswerer
+
+
+def test_a_cell_is_shown_by_the_channels_that_are_largest_there():
+    x = torch.zeros(1, 4, 2, 3)
+    x[0, 0, 0, 2] = x[0, 1, 0, 2] = x[0, 2, 1, 0] = 5.0  # channel 3 is 0 everywhere: dead
+    assert winners(x).tolist() == [[[0, 0, 0.5], [0.25, 0, 0]]]
+
+
+def test_looking_changes_no_answer_and_shows_every_part():
+    model = QuestionAnswerer(SMALL, vocab_size=10, num_answers=4).eval()
+    images = torch.rand(3, 3, 16, 16)
+    probabilities, maps = look(model, images, TOKENS)
+    torch.testing.assert_close(probabilities, model(images, TOKENS).softmax(1))
+    assert list(maps) == ["stem", "block 1", "block 2", "pooled from"]
+    for each in maps.values():
+        assert each.shape == (3, 4, 4)
+        assert each.amin() == 0
+        assert each.amax() == 1
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_the_stem_does_not_hear_the_question_and_the_blocks_do():
+    model = QuestionAnswerer(SMALL, vocab_size=10, num_answers=4).eval()
+    image = torch.rand(1, 3, 16, 16).expand(3, -1, -1, -1)
+    _, maps = look(model, image, TOKENS)
+    torch.testing.assert_close(maps["stem"][0], maps["stem"][1])
+    assert not torch.allclose(maps["block 2"][0], maps["block 2"][1])
