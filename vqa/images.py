@@ -103,7 +103,8 @@ class _Cache:
         """Build the blocks that are not there, or not as they were when finished."""
         sources, lines = self._sources(), self._lines()
         with self.data.open("ab") as data:
-            data.truncate(len(self.files) * self.block_bytes // BLOCK)
+            # Never shorter: another process may have mapped more of it.
+            data.truncate(max(data.tell(), len(self.files) * self.block_bytes // BLOCK))
         whole = _parallel(lambda b: self._is_whole(b, sources[b], lines.get(b)), self.blocks)
         todo = [block for block, is_whole in zip(self.blocks, whole, strict=True) if not is_whole]
         if not todo:

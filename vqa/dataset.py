@@ -1,0 +1,179 @@
+"""Questions with the images they are about: from an official folder, or from what was generated."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from film_rl.run.files import sha256
+from vqa.errors import DataError
+from vqa.images import SIZE, cached_images
+from vqa.layout import image_folder, image_root, question_file, scene_file
+from vqa.questions import Question, load_questions
+from vqa.scenes import Scene, load_scenes
+
+CACHE = "runs/clevr-data"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Questions with the images they are about.
+
+    Args:
+        images: bytes (N, 3, H, W).
+        questions: in the official form.
+        scenes: what each image shows, where that is known.
+        image_indices: the `image_index` of each image; by default its scene's, or its place.
+        source: where the questions are from, for the messages of errors.
+
+    Raises:
+        DataError: the images are not as many as the scenes, or two have one index; a question is
+            about none of them, or about one with another file name than its scene's.
+    """
+
+    images: Tensor
+    questions: list[Question]
+    scenes: list[Scene] | None = None
+    image_indices: Sequence[int] = ()
+    source: str = "questions"
+
+    def __post_init__(self) -> None:
+        shown = {"scenes": self.scenes, "image_indices": self.image_indices or None}
+        for name, each in shown.items():
+            if each is not None and len(each) != len(self.images):
+                raise DataError(f"{len(self.images)} images, but {len(each)} {name}")
+        if len(self._row_of) < len(self.images):
+            raise DataError(f"{len(self.images)} images, but {len(self._row_of)} image_index")
+        for index, question in enumerate(self.questions):
+            self._check(index, question)
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """Per question the row of its image, int64."""
+        return torch.tensor([self._row_of[q["image_index"]] for q in self.questions]).long()
+
+    def scene_of(self, index: int) -> Scene:
+        """The scene that question `index` is about.
+
+        Raises:
+            DataError: the scenes are not known.
+        """
+        if self.scenes is None:
+            raise DataError(f"{self.source}: the scenes are not known; they are not in this folder")
+        return self.scenes[self._row_of[self.questions[index]["image_index"]]]
+
+    def select(self, keep: Iterable[int]) -> "Dataset":
+        """The questions of these indices, with all images."""
+        return replace(self, questions=[self.questions[index] for index in keep])
+
+    @cached_property
+    def _row_of(self) -> dict[int, int]:
+        indices = self.image_indices or range(len(self.images))
+        if self.scenes is not None and not self.image_indices:
+            indices = [scene["image_index"] for scene in self.scenes]
+        return {index: row for row, index in enumerate(indices)}
+
+    def _check(self, index: int, question: Question) -> None:
+        row = self._row_of.get(question["image_index"])
+        if row is None:
+            raise DataError(
+                f"{self.source}, question {index}: is about image {question['image_index']}, which "
+                f"is none of the {len(self.images)} images"
+            )
+        if self.scenes is not None:
+            name = self.scenes[row]["image_filename"]
+            if question["image_filename"] != name:
+                raise DataError(
+                    f"{self.source}, question {index}: is about {question['image_filename']}, but "
+                    f"the scene of image {question['image_index']} is that of {name}"
+                )
+
+
+def open_folder(
+    root: Path | str,
+    split: str,
+    size: int = SIZE,
+    cache: Path | str = CACHE,
+    most_images: int | None = None,
+) -> Dataset:
+    """A split of an official folder: CLEVR, CoGenT or CLEVR-Humans, whole or cut short.
+
+    Only images that have questions are read. Those of CLEVR-Humans are looked for in the folder
+    CLEVR_v1.0 beside it. A test split has neither answers nor scenes.
+
+    Args:
+        root: the folder, laid out as in `vqa.layout`.
+        split: train, val, test, trainA, valB, ...
+        size: height and width of the images.
+        cache: folder for the prepared images.
+        most_images: read only so many, those of lowest index, and the questions about them.
+
+    Raises:
+        DataError: a file is missing or damaged, naming it, and the index in it.
+    """
+    root = Path(root)
+    file = question_file(root, split)
+    questions = load_questions(file)
+    names = dict(sorted((q["image_index"], q["image_filename"]) for q in questions))
+    indices = list(names)[:most_images]
+    kept = set(indices)
+    folder = image_folder(root, split)
+    place = sha256(str(folder.resolve()).encode())[:8]
+    images = cached_images(
+        [folder / names[index] for index in indices],
+        Path(cache) / f"{root.resolve().name}-{split}-{size}-{place}",
+        size,
+    )
+    return Dataset(
+        images,
+        [question for question in questions if question["image_index"] in kept],
+        _scenes(image_root(root, split), split, indices),
+        indices,
+        str(file),
+    )
+
+
+def check_disjoint(train: Dataset, val: Dataset) -> None:
+    """Refuse sets that have a picture in common, whatever its name and index.
+
+    Raises:
+        DataError: a pair of equal pictures, by file and row.
+    """
+    if train.images.shape[1:] != val.images.shape[1:]:
+        raise DataError(
+            f"images of {train.source} are {tuple(train.images.shape[1:])}, those of {val.source} "
+            f"{tuple(val.images.shape[1:])}: read both at one size"
+        )
+    # Pictures that agree in one line are compared whole: so one page of each is read.
+    line = train.images.shape[2] // 2
+    rows_of: dict[bytes, list[int]] = {}
+    for row, image in enumerate(train.images):
+        rows_of.setdefault(_bytes(image[0, line]), []).append(row)
+    for row, image in enumerate(val.images):
+        for other in rows_of.get(_bytes(image[0, line]), []):
+            if torch.equal(image, train.images[other]):
+                raise DataError(
+                    f"image {other} of {train.source} and image {row} of {val.source} are the same "
+                    "picture: give splits that share none"
+                )
+
+
+def _bytes(line_W: Tensor) -> bytes:
+    return line_W.cpu().numpy().tobytes()
+
+
+def _scenes(root: Path, split: str, indices: Sequence[int]) -> list[Scene] | None:
+    file = scene_file(root, split)
+    if not file.exists():
+        return None
+    scenes = {scene["image_index"]: scene for scene in load_scenes(file)}
+    for index in indices:
+        if index not in scenes:
+            raise DataError(f"{file}: has no scene for image {index}")
+    return [scenes[index] for index in indices]
