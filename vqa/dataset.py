@@ -101,6 +101,8 @@ def open_folder(
     size: int = SIZE,
     cache: Path | str = CACHE,
     most_images: int | None = None,
+    *,
+    with_scenes: bool = True,
 ) -> Dataset:
     """A split of an official folder: CLEVR, CoGenT or CLEVR-Humans, whole or cut short.
 
@@ -113,6 +115,7 @@ def open_folder(
         size: height and width of the images.
         cache: folder for the prepared images.
         most_images: read only so many, those of lowest index, and the questions about them.
+        with_scenes: read the scenes too; training does without their 0.7 GB.
 
     Raises:
         DataError: a file is missing or damaged, naming it, and the index in it.
@@ -133,7 +136,7 @@ def open_folder(
     return Dataset(
         images,
         [question for question in questions if question["image_index"] in kept],
-        _scenes(image_root(root, split), split, indices),
+        _scenes(image_root(root, split), split, indices) if with_scenes else None,
         indices,
         str(file),
     )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,20 @@ def load_scenes(path: Path | str, split: str | None = None) -> list[Scene]:
         DataError: the file is damaged, or a scene is not as `check_scene` wants it.
     """
     file = Path(path) if split is None else scene_file(Path(path), split)
-    scenes = []
+    scenes: list[Scene] = []
+    directions: dict[str, Any] = {}
     for index, scene in enumerate(read_records(file, "scenes")):
         try:
             check_scene(scene)
         except ValueError as error:
             raise DataError(f"{file}, scene {index}: {error}") from None
+        # Kept once: the words, and the directions, which are the same in all official scenes.
+        for thing in scene["objects"]:
+            thing |= {attribute: intern(thing[attribute]) for attribute in ATTRIBUTES}
+        if "directions" in scene:
+            scene["directions"] = directions.setdefault(
+                str(scene["directions"]), scene["directions"]
+            )
         scenes.append(scene)
     return scenes
 

@@ -112,6 +112,14 @@ def test_fewer_images_are_those_of_lowest_index_with_their_questions(tmp_path):
     assert [each["image_index"] for each in some.scenes] == [3, 4]
 
 
+def test_scenes_can_be_left_out(tmp_path):
+    root = tmp_path / "CLEVR"
+    write_split(root, "train", [3], scenes=[{"broken": True}])
+    assert open_folder(root, "train", 8, tmp_path, with_scenes=False).scenes is None
+    with pytest.raises(DataError, match=r"train_scenes.json, scene 0: 'image_index' is None"):
+        open_folder(root, "train", 8, tmp_path)
+
+
 def test_selected_questions_keep_their_images(tmp_path):
     write_split(tmp_path / "CLEVR", "train", [3, 4, 9])
     data = open_folder(tmp_path / "CLEVR", "train", size=8, cache=tmp_path / "cache")
