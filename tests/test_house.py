@@ -14,14 +14,14 @@ SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 MAY_IMPORT = {
     "film_rl": {"torch"},
     "film_rl/run": {"film_rl", "torch", "numpy", "safetensors", "rich", "filelock"},
-    "vqa": {"film_rl", "torch", "numpy", "PIL", "rich", "filelock"},
+    "vqa": {"film_rl", "torch", "numpy", "PIL", "rich", "filelock", "matplotlib"},
     "envs": {"minigrid", "gymnasium", "torch", "numpy"},
     "agents": {
         "film_rl", "envs", "stable_baselines3", "torch", "numpy", "gymnasium",
         "matplotlib", "PIL", "imageio", "tyro",
     },
     "experiments": {
-        "film_rl", "envs", "agents", "tyro", "rich", "cli", "trained",
+        "film_rl", "envs", "agents", "vqa", "torch", "tyro", "rich", "cli", "trained", "answerer",
         "stable_baselines3"},
 }  # fmt: skip
 

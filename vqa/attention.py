@@ -39,7 +39,7 @@ def look(
 
         return module.register_forward_hook(hook)
 
-    parts = {"stem": model.network.stem}
+    parts: dict[str, torch.nn.Module] = {"stem": model.network.stem}
     parts |= {f"block {k}": block for k, block in enumerate(model.network.blocks, start=1)}
     hooks = [keep(name) for name in parts]
     features_QCHW = model.network.modulate(images_QCHW, film_params)

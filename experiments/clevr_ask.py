@@ -1,0 +1,64 @@
+"""Ask a trained question answerer about an image, and see where it looked.
+
+python experiments/clevr_ask.py --run runs/clevr-small --image X.png --question "How many red things are there?"
+"""  # noqa: E501 - a command is one line
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cli
+from answerer import TrainedAnswerer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainedAnswerer):
+    """Which network, what to ask, about which image."""
+
+    image: Path
+    """A PNG or JPEG picture, such as one of CLEVR's."""
+    question: str
+    """A question in CLEVR's English."""
+    top: int = 5
+    """How many answers to show."""
+    out: Path | None = None
+    """Where to draw; plots/asked.png in the run folder when not given."""
+
+
+def main() -> None:
+    """Answer, print the likeliest answers and draw where the network looked."""
+    options = cli.parse(Options, __doc__ or "")
+    with cli.exit_status():
+        import torch
+
+        from film_rl.run import UserError
+        from vqa.attention import look
+        from vqa.images import read_image
+        from vqa.model import QuestionAnswerer, to_input
+        from vqa.pictures import looked_at
+        from vqa.questions import ANSWERS
+
+        run, learner, config, vocabulary = options.load()
+        assert isinstance(learner.model, QuestionAnswerer)
+        try:
+            tokens = torch.tensor([vocabulary.encode(options.question)])
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        image = torch.from_numpy(read_image(options.image, config.image_size))[None]
+        device = learner.device
+        chances, maps = look(learner.model, to_input(image, device), tokens.to(device))
+        best = chances[0].topk(min(max(options.top, 1), len(ANSWERS)))
+        for chance, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+            print(f"{chance:6.1%}  {ANSWERS[index]}")
+        picture = image[0].permute(1, 2, 0).numpy()
+        path = looked_at(
+            options.out or run.folder("plots") / "asked.png",
+            picture,
+            options.question,
+            ANSWERS[int(best.indices[0])],
+            {name: values[0].cpu().numpy() for name, values in maps.items()},
+        )
+        print(f"where it looked: {path}")
+
+
+if __name__ == "__main__":
+    main()

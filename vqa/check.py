@@ -1,0 +1,95 @@
+"""What can be wrong with a configuration, found before anything is written."""
+
+from pathlib import Path
+
+from film_rl.run import UserError, choose_device, choose_precision
+from vqa.config import VQAConfig
+from vqa.model import network_config
+
+LOWEST = {
+    "image_size": 8,
+    "train_images": 0,
+    "val_images": 0,
+    "per_image": 1,
+    "easy_per_image": 0,
+    "stem_channels": 1,
+    "stem_layers": 1,
+    "channels": 1,
+    "blocks": 1,
+    "word_dim": 1,
+    "sentence_dim": 1,
+    "classifier_channels": 1,
+    "classifier_hidden": 1,
+    "steps": 0,
+    "epochs": 0,
+    "seed": 0,
+    "batch_size": 2,
+    "share": 1,
+    "warmup": 0,
+    "weight_decay": 0,
+    "clip": 0,
+    "shift": 0,
+    "patience": 0,
+    "baseline_steps": 0,
+    "threads": 1,
+    "workers": 0,
+    "log_every": 1,
+    "eval_every": 1,
+    "checkpoint_every": 1,
+}
+
+
+def check(config: VQAConfig) -> None:
+    """Raise a UserError that says what is wrong and what to type instead, if anything is."""
+    for name, lowest in LOWEST.items():
+        if not getattr(config, name) >= lowest:
+            raise UserError(f"{_typed(name)} {getattr(config, name)}: expected {lowest} or more")
+    for name in ("easy", "fall"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UserError(f"{_typed(name)} {getattr(config, name)}; expected 0 to 1")
+    if not 0 < config.learning_rate < float("inf"):
+        raise UserError(
+            f"--learning-rate {config.learning_rate}; expected a number above 0, such as 1e-3"
+        )
+    if not config.steps and not config.epochs:
+        raise UserError("--steps 0 and --epochs 0 train nothing; type --steps 5000")
+    choose_precision(config.precision, choose_device(config.device))
+    _check_data(config)
+    _check_network(config)
+
+
+def _check_data(config: VQAConfig) -> None:
+    if config.data is not None:
+        if not Path(config.data).is_dir():
+            raise UserError(
+                f"--data {config.data} is no folder; expected one with images/ and questions/"
+            )
+    elif min(config.train_images, config.val_images) < 2:
+        raise UserError(
+            "data to generate need a size: type --train-images 10000 --val-images 1000, "
+            "or --data FOLDER for a folder in CLEVR's official format"
+        )
+    if not 3 <= config.max_objects <= 10:
+        raise UserError(f"--max-objects {config.max_objects}; expected 3 to 10")
+
+
+def _check_network(config: VQAConfig) -> None:
+    try:
+        network_config(config, vocab_size=4)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    halved = 2**config.stem_layers
+    if config.inputs == "features":
+        raise UserError(
+            "--inputs features needs the features of a pre-trained network, which no folder has "
+            "yet; type --inputs pixels"
+        )
+    if config.image_size < 2 * halved:
+        raise UserError(
+            f"--image-size {config.image_size} leaves less than 2 cells a side after "
+            f"--stem-layers {config.stem_layers}; type --image-size {8 * halved}"
+        )
+
+
+def _typed(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
