@@ -5,16 +5,18 @@ Whichever of the two objects it faces first tells which sentence it follows. Giv
 sentence would be a weaker test: where the named object is absent, it meets the old one by accident.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.evaluation import Steps, World, as_task, run_episodes, wilson_interval
-from agents.task import EVALUATION_SEED, Task
+from agents.evaluation import Steps, World, run_episodes, wilson_interval
+from agents.task import EVALUATION_SEED, TaskLike, as_task
 from envs import expand, parse_instruction, tokenize
-from envs.grammar import Descr, GoTo, Pickup
+from envs.grammar import COLORS, KINDS, MOVABLE, Descr, GoTo, Instruction, Pickup
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class LanguageControl:
         named_rate: named first / (named first + old first), None if neither was ever reached.
         named_ci95: its 95% Wilson interval.
         named_first, old_first, neither: episodes.
-        skipped: episodes in which no other object can be named by a sentence of the task.
+        skipped: episodes in which no sentence of the task names another thing in the room.
     """
 
     named_rate: float | None
@@ -42,7 +44,7 @@ class LanguageControl:
 
 def language_control(
     agent: BaseAlgorithm,
-    task: Task | str,
+    task: TaskLike,
     episodes: int = 512,
     *,
     deterministic: bool = False,
@@ -51,32 +53,37 @@ def language_control(
 ) -> LanguageControl:
     """Swap the sentence for one naming another object of the room; count which is faced first.
 
-    It applies to "go to ..." and "pick up ..." sentences that name an object. For a task of
-    sentences the new one is another sentence of the task (the agent has met no others); for a level
-    it is the same sentence about the other object. Arguments as of `agents.evaluate`.
+    It applies to "go to ..." and "pick up ..." sentences without a place. For a task of sentences
+    the new one is another sentence of the task (the agent has met no others); for a level it is the
+    same sentence about another thing. Arguments as of `agents.evaluate`.
     """
     task = as_task(task, agent)
-    known = _known_sentences(task)
+    known = None if task.is_level else [parse_instruction(one) for one in expand(task.names)]
     outcomes: list[str] = []
 
     def play(env: World, world_seed: int) -> Steps:
         observation, _ = env.reset(seed=world_seed)
-        choice = np.random.default_rng(world_seed)
-        swap = _other_sentence(env.unwrapped, known, choice)
-        if swap is None:
+        level = env.unwrapped
+        old = parse_instruction(level.mission)
+        others = _others(level, old, known)
+        if not isinstance(old, GoTo | Pickup) or not others:
             outcomes.append("skipped")
             return
-        sentence, old, named = swap
+        named = others[np.random.default_rng(world_seed).integers(len(others))]
         instruction = np.zeros_like(observation["instruction"])
-        words = tokenize(sentence)
+        words = tokenize(str(named))
         instruction[: len(words)] = words
-        while True:
+        over = False
+        while not over:
             action = yield {**observation, "instruction": instruction}
             observation, _, terminated, truncated, _ = env.step(action)
-            faced = _description(env.unwrapped.grid.get(*env.unwrapped.front_pos))
-            if faced in (old, named) or terminated or truncated:
-                outcomes.append({old: "old", named: "named"}.get(faced, "neither"))
-                return
+            faced = level.grid.get(*level.front_pos)
+            for name, sentence in (("named", named), ("old", old)):
+                if _fits(faced, sentence.target):
+                    outcomes.append(name)
+                    return
+            over = terminated or truncated
+        outcomes.append("neither")
 
     run_episodes(agent, task, play, range(seed, seed + episodes), deterministic, num_envs)
     named, old = outcomes.count("named"), outcomes.count("old")
@@ -90,32 +97,43 @@ def language_control(
     )
 
 
-def _known_sentences(task: Task) -> set[str] | None:
-    """The sentences of the task; None for a level, whose generator knows them all."""
-    if task.names[0].startswith("BabyAI-"):
-        return None
-    return set(expand(task.names))
+def _others(
+    level: Any, old: Instruction, known: Sequence[Instruction] | None
+) -> list[GoTo | Pickup]:
+    """The sentences that are true of another thing in the agent's room, and of none of the old."""
+    if not isinstance(old, GoTo | Pickup) or old.target.location:
+        return []
+    things = [thing for thing in level.grid.grid if thing]
+    room = level.room_from_pos(*level.agent_pos)
+    left, top = room.top
+    cells = product(range(left, left + room.size[0]), range(top, top + room.size[1]))
+    here = [thing for cell in cells if (thing := level.grid.get(*cell))]
+    if known is None:
+        known = [
+            type(old)(Descr(article, color, kind))
+            for article, color, kind in product(("the", "a"), COLORS, (*MOVABLE, "door"))
+        ]
+    return [
+        other
+        for other in known
+        if type(other) is type(old)
+        and not other.target.location
+        and not (isinstance(other, Pickup) and other.target.kind == "door")
+        and _is_true(other.target, things)
+        and any(_fits(thing, other.target) for thing in here)
+        and not any(_fits(thing, other.target) and _fits(thing, old.target) for thing in things)
+    ]
 
 
-def _other_sentence(
-    level: Any, known: set[str] | None, choice: np.random.Generator
-) -> tuple[str, Any, Any] | None:
-    """A sentence about another object in the room, that object's and the old one's description."""
-    tree = parse_instruction(level.mission)
-    if not isinstance(tree, GoTo | Pickup) or tree.target.location or not tree.target.color:
-        return None
-    target = tree.target
-    old = (target.color, target.kind)
-    present = [_description(cell) for cell in level.grid.grid]
-    swaps = []
-    for named in sorted({d for d in present if d and d[1] != "door"} - {old}):
-        article = "the" if present.count(named) == 1 else "a"
-        sentence = str(type(tree)(Descr(article, *named)))
-        if known is None or sentence in known:
-            swaps.append((sentence, old, named))
-    return swaps[choice.integers(len(swaps))] if swaps else None
+def _is_true(descr: Descr, things: list[Any]) -> bool:
+    """Whether exactly one thing fits "the ...", or several fit "a ..."."""
+    count = sum(_fits(thing, descr) for thing in things)
+    return count == 1 if descr.article == "the" else count > 1
 
 
-def _description(cell: Any) -> tuple[str, str] | None:
-    """(colour, kind) of what is in a cell, None for empty cells and walls."""
-    return (cell.color, cell.type) if cell and cell.type != "wall" else None
+def _fits(thing: Any, descr: Descr) -> bool:
+    """Whether what is in a cell (None if nothing is) is an object or door of this description."""
+    if thing is None or thing.type not in KINDS:
+        return False
+    kinds = MOVABLE if descr.kind == "object" else (descr.kind,)
+    return thing.type in kinds and descr.color in (None, thing.color)

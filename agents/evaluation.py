@@ -1,18 +1,19 @@
 """How often an agent does what it is told, on episodes training never saw."""
 
+import copy
 import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.task import EVALUATION_SEED, Task
-from film_rl.run.errors import UserError
+from agents.task import EVALUATION_SEED, Task, TaskLike, as_task
+from film_rl.run import UserError, separate_rng
 
 Observation = dict[str, np.ndarray]
 World = Any  # an environment of envs.make_env
@@ -56,7 +57,7 @@ class Episode:
 
 def evaluate(
     agent: BaseAlgorithm,
-    task: Task | str,
+    task: TaskLike,
     episodes: int = 512,
     *,
     deterministic: bool = False,
@@ -67,7 +68,7 @@ def evaluate(
 
     Args:
         agent: any Stable-Baselines3 algorithm trained on `envs.make_env`'s observations.
-        task: a level id, a sentence, or a `Task`.
+        task: a level id, one or several sentences, or a `Task`.
         episodes: how many.
         deterministic: take the likeliest action instead of sampling.
         seed: of the first world, and of the sampled actions.
@@ -76,8 +77,8 @@ def evaluate(
     Raises:
         UserError: the agent was trained on other observations than the task gives.
     """
-    if episodes < 1:
-        raise UserError(f"episodes = {episodes}; at least 1 is needed for a success rate")
+    if episodes < 1 or num_envs < 1:
+        raise UserError(f"episodes = {episodes}, num_envs = {num_envs}; at least 1 each is needed")
     task = as_task(task, agent)
     done: list[Episode] = []
 
@@ -112,8 +113,7 @@ def run_episodes(
 ) -> None:
     """Run one `play(env, seed)` a seed, `num_envs` side by side, with actions from the agent.
 
-    The sampling of actions is seeded by the first seed; the caller's random numbers are left as
-    they were.
+    Actions are sampled from the first seed; the caller's random numbers are left as they were.
     """
     waiting = iter(seeds)
 
@@ -124,9 +124,10 @@ def run_episodes(
         except StopIteration:
             return _next_game(env, play, waiting)
 
-    with torch.random.fork_rng():
-        torch.manual_seed(seeds[0])
+    with sampling_from(seeds[0], agent), ExitStack() as open_worlds:
         worlds = [task.make() for _ in range(min(num_envs, len(seeds)))]
+        for world in worlds:
+            open_worlds.callback(world.close)
         games = [game for world in worlds if (game := _next_game(world, play, waiting))]
         while games:
             observations = [observation for _, _, observation in games]
@@ -134,8 +135,20 @@ def run_episodes(
             actions, _ = agent.predict(batch, deterministic=deterministic)
             pairs = zip(games, actions, strict=True)
             games = [after for game, action in pairs if (after := advance(game, int(action)))]
-        for world in worlds:
-            world.close()
+
+
+@contextmanager
+def sampling_from(seed: int, agent: BaseAlgorithm) -> Iterator[None]:
+    """Inside it the agent's random actions start from `seed`; nothing is changed afterwards."""
+    actions = getattr(agent, "action_space", None)
+    with separate_rng(seed):
+        agent.action_space = copy.deepcopy(actions)  # DQN explores with its own generator
+        if actions is not None:
+            agent.action_space.seed(seed)
+        try:
+            yield
+        finally:
+            agent.action_space = actions
 
 
 def _next_game(env: World, play: Play, waiting: Iterator[int]) -> Game | None:
@@ -170,22 +183,3 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[f
     centre = (p + z**2 / (2 * trials)) / shrink
     half = z * math.sqrt(p * (1 - p) / trials + z**2 / (4 * trials**2)) / shrink
     return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def as_task(task: Task | str, agent: BaseAlgorithm) -> Task:
-    """The task, with the observations the agent was trained on; UserError where they differ."""
-    spaces = getattr(agent.observation_space, "spaces", {})
-    if not {"image", "instruction"} <= set(spaces):
-        raise UserError(
-            f"the agent sees {agent.observation_space}; expected the observations of envs.make_env "
-            "(image, instruction and perhaps last_actions)"
-        )
-    last_actions = spaces["last_actions"].shape[0] if "last_actions" in spaces else 0
-    if isinstance(task, str):
-        return Task((task,), last_actions=last_actions)
-    if task.last_actions != last_actions:
-        raise UserError(
-            f"the agent was trained with last_actions={last_actions}, the task gives "
-            f"{task.last_actions}; make the task with last_actions={last_actions}"
-        )
-    return task

@@ -47,6 +47,8 @@ class FiLMExtractor(BaseFeaturesExtractor):
         features_dim: int = 128,
         precision: torch.dtype = torch.float32,
     ):
+        if blocks < 1:
+            raise ValueError(f"blocks={blocks}; expected at least one FiLM-ed block")
         super().__init__(observation_space, features_dim)
         self.precision = precision
         image, instruction = observation_space["image"], observation_space["instruction"]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from stable_baselines3 import PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import AgentConfig
 from agents.control import language_control
@@ -13,33 +14,35 @@ from agents.video import record_video
 from film_rl.run import RunFolder, describe_device
 
 
-def finish(config: AgentConfig, run: RunFolder, learner: PPO, seconds: float) -> dict[str, Any]:
-    """Evaluate on fresh worlds, draw, film, export; returns what summary.json says."""
+def finish(config: AgentConfig, run: RunFolder, learner: PPO, seconds: float) -> None:
+    """Evaluate on fresh worlds, draw, film, export; write summary.json."""
     task = Task.of_config(config)
-    sampled = evaluate(learner, task, config.eval_episodes)
-    argmax = evaluate(learner, task, config.eval_episodes, deterministic=True)
-    control = language_control(learner, task, config.eval_episodes)
+    figures = assess(learner, task, config.eval_episodes)
+    overall = figures["sampled"]["overall"]
     curve = learning_curve(run, str(task))
     films = record_video(learner, task, run.folder("videos"))
     model = run.path / "model.zip"
     learner.save(model)  # for SB3's ecosystem; this program itself loads checkpoints only
     files = {"learning_curve": curve, **films, "model": model}
     summary = {
-        "task": str(task),
-        "success_rate": sampled.overall.success_rate,
-        "success_ci95": sampled.overall.success_ci95,
-        "episodes": sampled.overall.episodes,
-        "mean_steps": sampled.overall.mean_steps,
+        **overall,
         "timesteps": learner.num_timesteps,
         "wall_seconds": round(seconds, 1),
         "steps_per_second": round(learner.num_timesteps / seconds, 1),
         "device": describe_device(learner.device),
         "seed": config.seed,
         "evaluation_seed": EVALUATION_SEED,
-        "sampled": sampled.to_json(),
-        "argmax": argmax.to_json(),
-        "language_control": control.to_json(),
+        **figures,
         "files": {name: str(path.relative_to(run.path)) for name, path in files.items()},
     }
     run.write_summary(summary)
-    return summary
+
+
+def assess(agent: BaseAlgorithm, task: Task, episodes: int) -> dict[str, Any]:
+    """Success with sampled and with argmax actions, overall and by instruction; the control."""
+    return {
+        "task": str(task),
+        "sampled": evaluate(agent, task, episodes).to_json(),
+        "argmax": evaluate(agent, task, episodes, deterministic=True).to_json(),
+        "language_control": language_control(agent, task, episodes).to_json(),
+    }

@@ -3,7 +3,9 @@
 Shape suffixes: H W pixels, T frames, C feature maps.
 """
 
+import textwrap
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -18,6 +20,7 @@ Picture = NDArray[np.uint8]
 
 ACTIONS = ("left", "right", "forward", "pick up", "drop", "toggle", "done")
 BLUE, ORANGE, GREY = "#0072b2", "#e69f00", "#999999"  # Okabe and Ito's colour-blind-safe palette
+LONGEST_LINE = 120  # characters
 INCHES, DPI = (12.0, 6.75), 80  # 960 x 540 pixels
 
 
@@ -76,8 +79,8 @@ class FrameArtist:
     def frame(self, index: int) -> Picture:
         """The frame of one moment, (540, 960, 3)."""
         now = self.moments[index]
-        self.sentence.set_text(f"“{now.sentence}”")
-        self.sentence.set_fontsize(20 if len(now.sentence) < 70 else 11)
+        self.sentence.set_text(textwrap.fill(f"“{now.sentence}”", LONGEST_LINE))
+        self.sentence.set_fontsize(20 if len(now.sentence) < 60 else 11)
         self.caption.set_text(now.caption)
         self.world.set_data(now.world)
         self.view.set_data(now.view)
@@ -132,17 +135,16 @@ class FrameArtist:
         """gamma and beta of each block over time: a row a feature map, a column a frame."""
         self.strips: list[tuple[AxesImage, NDArray[np.float32]]] = []
         blocks = len(self.moments[0].film)
-        if not blocks:
-            return
-        grid = self.figure.add_gridspec(
-            1, 2 * blocks, left=0.05, right=0.95, top=0.33, bottom=0.1, wspace=0.35
-        )
-        for block in range(blocks):
-            for which, name in enumerate(("gamma", "beta")):
-                axes = self.figure.add_subplot(grid[2 * block + which])
-                axes.set_title(f"block {block + 1}: {name}", fontsize=11)
-                axes.set_ylabel("feature map" if block == which == 0 else "", fontsize=9)
-                self._strip(axes, block, which)
+        shown = sorted({0, blocks // 2, blocks - 1}) if blocks else []  # more would be too narrow
+        for column, (block, which) in enumerate(product(shown, (0, 1))):
+            grid = self.figure.add_gridspec(
+                1, 2 * len(shown), left=0.05, right=0.95, top=0.33, bottom=0.1, wspace=0.35
+            )
+            axes = self.figure.add_subplot(grid[column])
+            name = ("gamma", "beta")[which]
+            axes.set_title(f"block {block + 1} of {blocks}: {name}", fontsize=10)
+            axes.set_ylabel("feature map" if column == 0 else "", fontsize=9)
+            self._strip(axes, block, which)
 
     def _strip(self, axes: Axes, block: int, which: int) -> None:
         values_CT = np.stack([moment.film[block][which] for moment in self.moments], axis=1)

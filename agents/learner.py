@@ -2,6 +2,9 @@
 
 import dataclasses
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,21 +28,24 @@ from film_rl.run import (
 
 State = dict[str, Any]
 
-LOWEST = {
-    "steps": 1,
-    "seed": 0,
-    "envs": 1,
-    "threads": 1,
-    "channels": 1,
-    "blocks": 1,
-    "sentence_dim": 1,
-    "rollout": 2,
-    "batch_size": 2,
-    "epochs": 1,
-    "entropy": 0,
-    "last_actions": 0,
-    "checkpoint_every": 1,
-    "eval_episodes": 1,
+RANGES: dict[str, tuple[float, float]] = {
+    "steps": (1, 10**12),
+    "seed": (0, EVALUATION_SEED - 1),
+    "envs": (1, 65_536),
+    "threads": (1, 512),
+    "channels": (1, 4096),
+    "blocks": (1, 64),
+    "sentence_dim": (1, 8192),
+    "rollout": (2, 65_536),
+    "batch_size": (2, 2**24),
+    "epochs": (1, 1000),
+    "learning_rate": (1e-12, 1e30),
+    "entropy": (0, 1000),
+    "discount": (0, 1),
+    "gae_lambda": (0, 1),
+    "last_actions": (0, 1024),
+    "checkpoint_every": (1, 10**12),
+    "eval_episodes": (1, 10**7),
 }
 
 
@@ -86,10 +92,22 @@ def check(config: AgentConfig) -> None:
         UserError: a number is out of range; the device or precision is not to be had.
         EnvError: the level or a sentence is unknown or impossible.
     """
-    for name, lowest in LOWEST.items():
-        if not getattr(config, name) >= lowest:
-            typed = f"--{name.replace('_', '-')}"
-            raise UserError(f"{typed} {getattr(config, name)}: expected {lowest} or more")
+    check_numbers(config)
+    choose_precision(config.precision, choose_device(config.device))
+    Task.of_config(config).make().close()
+
+
+def check_numbers(config: AgentConfig) -> None:
+    """Refuse what is out of range, or does not fit together, with a UserError."""
+    for name, (low, high) in RANGES.items():
+        value, option = getattr(config, name), f"--{name.replace('_', '-')}"
+        if not low <= value <= high:
+            raise UserError(f"{option} {value}: expected {low:,} to {high:,}")
+    if config.seed + config.envs > EVALUATION_SEED:
+        raise UserError(
+            f"--seed {config.seed}: the worlds of evaluation begin at {EVALUATION_SEED:,}; "
+            f"type {EVALUATION_SEED - config.envs} or less"
+        )
     samples = config.envs * config.rollout
     if samples % config.batch_size:
         raise UserError(
@@ -97,28 +115,17 @@ def check(config: AgentConfig) -> None:
             f"(--envs {config.envs} x --rollout {config.rollout}); "
             f"type --batch-size {_largest_divisor(samples, config.batch_size)}"
         )
-    if not 0 < config.learning_rate < float("inf"):
-        raise UserError(
-            f"--learning-rate {config.learning_rate}; expected a number above 0, such as 1e-3"
-        )
-    if config.seed >= EVALUATION_SEED:
-        raise UserError(
-            f"--seed {config.seed} is the evaluation's; type one below {EVALUATION_SEED:,}"
-        )
-    for name in ("discount", "gae_lambda"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(config, name)}; expected 0 to 1")
-    choose_precision(config.precision, choose_device(config.device))
-    Task.of_config(config).make().close()
 
 
-def load_agent(run: RunFolder, device: str = "auto") -> tuple[PPO, AgentConfig]:
+def load_agent(run: RunFolder | str | Path, device: str = "auto") -> tuple[PPO, AgentConfig]:
     """The agent of a run as its newest good checkpoint has it, and the run's configuration.
 
     Raises:
         UserError: the run is not one, or has no checkpoint yet.
     """
+    run = run if isinstance(run, RunFolder) else RunFolder.existing(run)
     config = run.config(AgentConfig)
+    check_numbers(config)
     # One world and a minibatch that fits it: this learner is not going to learn.
     config = dataclasses.replace(config, envs=1, batch_size=config.rollout, device=device)
     checkpoint = Checkpointer(run.checkpoints).load()
@@ -127,14 +134,25 @@ def load_agent(run: RunFolder, device: str = "auto") -> tuple[PPO, AgentConfig]:
             f"{run.path} has no checkpoint yet; train it with --run {run.path} --resume"
         )
     agent = make_learner(config)
-    try:
+    with fits_configuration(run):
         agent.policy.load_state_dict(checkpoint.state["learner"]["policy"])
-    except (RuntimeError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{run.path}: the checkpoint is not of this configuration ({error})"
-        ) from None
     agent.num_timesteps = checkpoint.step
     return agent, config
+
+
+@contextmanager
+def fits_configuration(run: RunFolder) -> Iterator[None]:
+    """Inside it a checkpoint is put to use; one of another network or program is a UserError."""
+    try:
+        yield
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        reason = str(error).strip().splitlines()[-1:]
+        raise UserError(
+            f"{run.checkpoints} holds checkpoints that are not of {run.config_path}; was one of "
+            f"them edited? ({type(error).__name__}: {''.join(reason).strip()})"
+        ) from error
 
 
 def learner_state(learner: PPO) -> State:

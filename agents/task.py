@@ -1,12 +1,14 @@
 """A task: the level or sentences an agent is trained or tested on, and how to make its worlds."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gymnasium
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import AgentConfig
-from envs import make_env
+from envs import level_ids, make_env
 from film_rl.run.errors import UserError
 
 EVALUATION_SEED = 1_000_000_000
@@ -18,15 +20,19 @@ class Task:
     """What `envs.make_env` needs to know.
 
     Attributes:
-        names: one level id, or one or several sentences (slots allowed).
+        names: one level id, or one or several sentences (slots allowed); kept as a tuple.
         room_size, distractors: for sentences; None takes the default.
         last_actions: how many of its last actions the agent sees.
     """
 
-    names: tuple[str, ...]
+    names: str | Sequence[str]
     room_size: int | None = None
     distractors: int | None = None
     last_actions: int = 4
+
+    def __post_init__(self) -> None:
+        names = (self.names,) if isinstance(self.names, str) else tuple(self.names)
+        object.__setattr__(self, "names", names)
 
     @classmethod
     def of_config(cls, config: AgentConfig) -> "Task":
@@ -49,8 +55,35 @@ class Task:
             render_mode=render_mode,
         )
 
+    @property
+    def is_level(self) -> bool:
+        """Whether it is a BabyAI level rather than sentences."""
+        return self.names[0] in level_ids()
+
     def __str__(self) -> str:
         return "; ".join(self.names)
+
+
+TaskLike = Task | str | Sequence[str]
+
+
+def as_task(task: TaskLike, agent: BaseAlgorithm) -> Task:
+    """The task, with the observations the agent was trained on; UserError where they differ."""
+    spaces = getattr(agent.observation_space, "spaces", {})
+    if not {"image", "instruction"} <= set(spaces):
+        raise UserError(
+            f"the agent sees {agent.observation_space}; expected the observations of envs.make_env "
+            "(image, instruction and perhaps last_actions)"
+        )
+    last_actions = spaces["last_actions"].shape[0] if "last_actions" in spaces else 0
+    if not isinstance(task, Task):
+        return Task(task, last_actions=last_actions)
+    if task.last_actions != last_actions:
+        raise UserError(
+            f"the agent was trained with last_actions={last_actions}, the task gives "
+            f"{task.last_actions}; make the task with last_actions={last_actions}"
+        )
+    return task
 
 
 def task_for(

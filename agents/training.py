@@ -11,7 +11,7 @@ from stable_baselines3.common.utils import safe_mean
 
 from agents.config import AgentConfig
 from agents.guard import check_parameters, check_rewards, finite_guard
-from agents.learner import learner_state, make_learner, restore_learner
+from agents.learner import State, fits_configuration, learner_state, make_learner, restore_learner
 from film_rl.run import (
     Checkpointer,
     Interrupted,
@@ -37,14 +37,14 @@ def train(config: AgentConfig, run: RunFolder) -> tuple[PPO, float]:
     seed_everything(config.seed)
     learner = make_learner(config)
     checkpoint = Checkpointer(run.checkpoints).load()
-    with (
-        closing(Metrics(run.path, checkpoint.state["metrics"] if checkpoint else None)) as metrics,
-        StopRequest() as stop,
-    ):
+    state: State = checkpoint.state if checkpoint else {"metrics": None, "seconds": 0.0}
+    with fits_configuration(run):
+        metrics, seconds = Metrics(run.path, state["metrics"]), float(state["seconds"])
+    with closing(metrics), StopRequest() as stop:
         learner.set_logger(Logger(None, [_MetricsWriter(metrics)]))
         if checkpoint:
-            restore_learner(learner, checkpoint.state["learner"])
-        seconds = checkpoint.state["seconds"] if checkpoint else 0.0
+            with fits_configuration(run):
+                restore_learner(learner, state["learner"])
         callback = _RunCallback(config, run, metrics, stop, seconds)
         left = config.steps - learner.num_timesteps
         if left > 0:

@@ -1,6 +1,7 @@
 """Recording an agent: mp4, gif and a contact sheet."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from PIL import Image
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 
-from agents.evaluation import Observation, World, as_task
+from agents.evaluation import Observation, World, sampling_from
+from agents.extractor import FiLMExtractor
 from agents.frame import FrameArtist, Moment, Picture, contact_sheet
-from agents.task import EVALUATION_SEED, Task
+from agents.task import EVALUATION_SEED, Task, TaskLike, as_task
+from film_rl.run import UserError
 
 FRAMES_PER_SECOND = 4
 FRAMES_AT_THE_END = 3  # an episode's last frame stays a little
@@ -23,8 +26,8 @@ WORLD_PIXELS = 280
 
 def record_video(
     agent: BaseAlgorithm,
-    task: Task | str,
-    folder: Path,
+    task: TaskLike,
+    folder: str | Path,
     *,
     episodes: int = 6,
     max_frames: int = 300,
@@ -34,8 +37,9 @@ def record_video(
     """Film fresh episodes: the world, the agent's view, the sentence, its decision and its FiLM.
 
     Args:
-        agent: any Stable-Baselines3 algorithm trained on `envs.make_env`'s observations.
-        task: a level id, a sentence, or a `Task`.
+        agent: a PPO, A2C or DQN of Stable-Baselines3 trained on `envs.make_env`'s observations;
+            FiLM is shown where its features extractor is a `FiLMExtractor`.
+        task: a level id, one or several sentences, or a `Task`.
         folder: where `rollout.mp4`, `rollout.gif` and `contact_sheet.png` are written.
         episodes: how many; fewer where `max_frames` is reached first.
         max_frames: bound on the length.
@@ -44,8 +48,16 @@ def record_video(
 
     Returns:
         The three paths, by `video`, `gif` and `contact_sheet`.
+
+    Raises:
+        UserError: the agent was trained on other observations, or there is nothing to film.
     """
+    if episodes < 1 or max_frames < 1:
+        raise UserError(
+            f"episodes = {episodes}, max_frames = {max_frames}; at least 1 each is needed"
+        )
     task = as_task(task, agent)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     moments, starts = _play(agent, task, episodes, max_frames, deterministic, seed)
     title = "action probabilities" if _has_probabilities(agent) else "Q-values"
@@ -78,17 +90,13 @@ def _play(
     """The moments of all episodes, and at which of them an episode begins."""
     moments: list[Moment] = []
     starts: list[int] = []
-    env = task.make(render_mode="rgb_array")
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with closing(task.make(render_mode="rgb_array")) as env, sampling_from(seed, agent):
         for episode in range(episodes):
             starts.append(len(moments))
             for moment in _episode(agent, env, seed + episode, episode + 1, deterministic):
                 moments.append(moment)
                 if len(moments) == max_frames:
-                    env.close()
                     return moments, starts
-    env.close()
     return moments, starts
 
 
@@ -146,10 +154,9 @@ def _inside(agent: BaseAlgorithm, observation: Observation) -> tuple[Any, float,
         extractor = policy.q_net.features_extractor
         scores = policy.q_net(batch)[0].cpu().numpy()
         value = float(scores.max())
-    film = [
-        (gamma[0].float().cpu().numpy(), beta[0].float().cpu().numpy())
-        for gamma, beta in extractor.condition(batch["instruction"].long())
-    ]
+    tokens = batch["instruction"].long()
+    film_params = extractor.condition(tokens) if isinstance(extractor, FiLMExtractor) else []
+    film = [tuple(p[0].float().cpu().numpy() for p in pair) for pair in film_params]
     return scores, value, film
 
 

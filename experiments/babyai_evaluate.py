@@ -5,14 +5,10 @@ python experiments/babyai_evaluate.py --run runs/go-to-the-red-ball --level Baby
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import cli
 from trained import TrainedAgent
-
-if TYPE_CHECKING:
-    from agents.control import LanguageControl
-    from agents.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -27,55 +23,47 @@ def main() -> None:
     """Evaluate and write evaluation.json into the run folder."""
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
-        from agents import evaluate, language_control
+        from agents.finish import assess
         from film_rl.run.files import to_json, write_atomically
 
         run, agent, task = options.load()
-        sampled = evaluate(agent, task, options.episodes)
-        argmax = evaluate(agent, task, options.episodes, deterministic=True)
-        control = language_control(agent, task, options.episodes)
-        show(sampled, argmax, control)
-        path = run.path / "evaluation.json"
-        figures = {
-            "task": str(task),
-            "sampled": sampled.to_json(),
-            "argmax": argmax.to_json(),
-            "language_control": control.to_json(),
-        }
+        figures = assess(agent, task, options.episodes)
+        show(figures)
+        path = options.folder_of_task(run) / "evaluation.json"
         write_atomically(path, to_json(figures))
         print(f"written to {path}")
 
 
-def show(sampled: "Evaluation", argmax: "Evaluation", control: "LanguageControl") -> None:
+def show(figures: dict[str, Any]) -> None:
     """Print the tables."""
     from rich.console import Console
     from rich.table import Table
 
+    sampled, argmax = figures["sampled"], figures["argmax"]
     table = Table("instruction", "episodes", "sampled", "95% interval", "steps", "argmax", "steps")
-    rows = {"all": (sampled.overall, argmax.overall)}
-    for instruction, one in sampled.per_instruction.items():
-        rows[instruction] = (one, argmax.per_instruction[instruction])
+    rows = {"all": (sampled["overall"], argmax["overall"])}
+    for instruction, one in sampled["per_instruction"].items():
+        rows[instruction] = (one, argmax["per_instruction"][instruction])
     for name, (one, other) in rows.items():
-        low, high = one.success_ci95
         table.add_row(
             name,
-            str(one.episodes),
-            f"{one.success_rate:.1%}",
-            f"{low:.1%} - {high:.1%}",
-            f"{one.mean_steps:.1f}",
-            f"{other.success_rate:.1%}",
-            f"{other.mean_steps:.1f}",
+            str(one["episodes"]),
+            f"{one['success_rate']:.1%}",
+            "{:.1%} - {:.1%}".format(*one["success_ci95"]),
+            f"{one['mean_steps']:.1f}",
+            f"{other['success_rate']:.1%}",
+            f"{other['mean_steps']:.1f}",
         )
     console = Console()
     console.print(table)
-    if control.named_rate is None:
+    control = figures["language_control"]
+    if control["named_rate"] is None:
         console.print("language control: no episode in which another object could be named")
     else:
-        low, high = control.named_ci95
         console.print(
-            f"language control: the object named by the swapped sentence is reached first in "
-            f"{control.named_rate:.1%} [{low:.1%}, {high:.1%}] "
-            f"of the {control.named_first + control.old_first} episodes that reach either"
+            "language control: the object named by the swapped sentence is reached first in "
+            f"{control['named_rate']:.1%} [{{:.1%}}, {{:.1%}}] ".format(*control["named_ci95"])
+            + f"of the {control['named_first'] + control['old_first']} episodes that reach either"
         )
 
 

@@ -22,7 +22,7 @@ class Options(TrainedAgent):
     seed: int = 2_000_000_000
     """The first world's seed; another one gives other worlds."""
     out: Path | None = None
-    """Folder of the files; videos/ in the run folder when not given."""
+    """Folder of the files; one in the run folder when not given."""
 
 
 def main() -> None:
@@ -32,15 +32,13 @@ def main() -> None:
         from agents import record_video
         from film_rl.run import UserError
 
-        for name, lowest in (("episodes", 1), ("seed", 0)):
-            if getattr(options, name) < lowest:
-                given = getattr(options, name)
-                raise UserError(f"--{name} {given}: expected {lowest} or more")
+        if not 0 <= options.seed < 2**62:
+            raise UserError(f"--seed {options.seed}: expected 0 to {2**62 - 1}")
         run, agent, task = options.load()
         paths = record_video(
             agent,
             task,
-            options.out or run.path / "videos",
+            options.out or options.folder_of_task(run) / "videos",
             episodes=options.episodes,
             deterministic=options.argmax,
             seed=options.seed,

@@ -28,7 +28,9 @@ def main() -> None:
     """Answer, print the likeliest answers and draw where the network looked."""
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
+        import numpy as np
         import torch
+        from PIL import Image
 
         from film_rl.run import UserError
         from vqa.attention import look
@@ -49,7 +51,8 @@ def main() -> None:
         best = chances[0].topk(min(max(options.top, 1), len(ANSWERS)))
         for chance, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             print(f"{chance:6.1%}  {ANSWERS[index]}")
-        picture = image[0].permute(1, 2, 0).numpy()
+        with Image.open(options.image) as file:
+            picture = np.asarray(file.convert("RGB"))
         path = looked_at(
             options.out or run.folder("plots") / "asked.png",
             picture,

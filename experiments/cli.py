@@ -10,7 +10,9 @@ import tyro
 
 T = TypeVar("T")
 
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
+SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS}
+PATH = {errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 
 
 def parse(config_class: type[T], description: str, default: T | None = None) -> T:
@@ -28,10 +30,10 @@ def exit_status() -> Iterator[None]:
     except KeyboardInterrupt:
         _leave("stopped", 130)
     except OSError as error:
-        if error.errno not in DISK_ERRORS:
+        if error.errno not in SPACE | ACCESS | PATH:
             raise
         where = f" {error.filename}" if error.filename else ""
-        _leave(f"cannot write{where}: {error.strerror}; mend that, then go on with --resume", 2)
+        _leave(f"error: cannot write{where}: {error.strerror}; what was saved before is whole", 2)
     except Exception as error:
         # The rooms are imported only now: a script that asks for help must not wait for torch.
         from envs import EnvError

@@ -134,7 +134,7 @@ def commands_table(rows: list[Row]) -> str:
             how = (
                 f"{first['hardware']}; {first['episodes']} fresh episodes a figure; "
                 f"{', '.join(sorted({row['date'] for row in group}))}; "
-                f"commit {', '.join(sorted({row['commit'][:8] for row in group}))}"
+                f"commit {', '.join(sorted({short(row['commit']) for row in group}))}"
             )
         else:
             how = f"not measured ({first['hardware']})"
@@ -143,6 +143,11 @@ def commands_table(rows: list[Row]) -> str:
         )
         lines.append(f"- **{first['what']}**{seeds}: {how}\n\n      {first['command']}\n")
     return "\n".join(lines) + "\n"
+
+
+def short(commit: str | None) -> str:
+    """A commit in eight letters, with its `+` where files differed from it."""
+    return "unknown" if commit is None else commit[:8] + "+" * commit.endswith("+")
 
 
 def grouped(rows: list[Row]) -> list[list[Row]]:

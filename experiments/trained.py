@@ -43,3 +43,13 @@ class TrainedAgent:
             agent,
             task_for(config, self.instr, self.level, self.room_size, self.distractors),
         )
+
+    def folder_of_task(self, run: "RunFolder") -> Path:
+        """Where results go: the run folder, or a sub-folder for a task it was not trained on."""
+        from film_rl.run.folder import slug
+
+        if not self.instr and not self.level:
+            return run.path
+        folder = run.path / "other-tasks" / slug(" ".join(self.instr) or str(self.level))
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

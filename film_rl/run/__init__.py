@@ -13,7 +13,7 @@ from film_rl.run.errors import NonFiniteError, UserError
 from film_rl.run.folder import RunFolder
 from film_rl.run.metrics import Metrics
 from film_rl.run.progress import Progress
-from film_rl.run.seeding import rng_state, seed_everything, set_rng_state
+from film_rl.run.seeding import rng_state, seed_everything, separate_rng, set_rng_state
 from film_rl.run.signals import Interrupted, StopRequest
 
 __all__ = [
@@ -36,5 +36,6 @@ __all__ = [
     "differences",
     "rng_state",
     "seed_everything",
+    "separate_rng",
     "set_rng_state",
 ]

@@ -2,7 +2,7 @@
 
     checkpoints/
         step_000000020480/
-            manifest.json        format version, step, size and SHA-256 of each file and of itself
+            manifest.json        format version, step, SHA-256 of each file and of itself
             state.json           everything that is not a tensor
             tensors.safetensors
         LAST                     the name of the newest complete one
@@ -65,20 +65,25 @@ class Checkpointer:
     def save(self, step: int, state: Any) -> Path:
         """Save a nested state of tensors, arrays, numbers, strings, lists, tuples and dicts.
 
+        Where the newest good checkpoint is of this step already, it stays as it is: replacing it
+        would leave a moment without any.
+
         Raises:
             UserError: the disk is full or cannot be written; earlier checkpoints are untouched.
         """
+        target = self.folder / f"step_{step:012d}"
+        if self._last() == target and _is_good(target):
+            return target
         tensors, tree = pack(state)
         contents = {
             "state.json": to_json(tree),
             "tensors.safetensors": safetensors.torch.save(tensors),
         }
-        target = self.folder / f"step_{step:012d}"
         temporary = self.folder / f".tmp-{target.name}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._write(temporary, step, contents)
-            shutil.rmtree(target, ignore_errors=True)  # the same step, saved again after a resume
+            shutil.rmtree(target, ignore_errors=True)  # damaged, or LAST never got to name it
             temporary.rename(target)
             sync_folder(self.folder)
             write_atomically(self.folder / "LAST", f"{target.name}\n".encode())
@@ -86,7 +91,7 @@ class Checkpointer:
             shutil.rmtree(temporary, ignore_errors=True)
             raise _cannot_save(target, error, sum(map(len, contents.values()))) from error
         verify(target)
-        self._prune()
+        self._prune(target)
         return target
 
     def load(self) -> Checkpoint | None:
@@ -116,9 +121,7 @@ class Checkpointer:
         temporary.mkdir()
         for name, data in contents.items():
             write_synced(temporary / name, data)
-        files = {
-            name: {"bytes": len(data), "sha256": sha256(data)} for name, data in contents.items()
-        }
+        files = {name: sha256(data) for name, data in contents.items()}
         manifest = {"format": FORMAT, "step": step, "files": files}
         write_synced(temporary / "manifest.json", _signed(manifest))
         sync_folder(temporary)
@@ -132,23 +135,36 @@ class Checkpointer:
     def _candidates(self, damage: list[str]) -> list[Path]:
         """What to try in turn: the one LAST names, then older ones; all if LAST is damaged."""
         saved = self._saved()
-        pointer = self.folder / "LAST"
-        if not pointer.exists() and not saved:
+        if not saved and not (self.folder / "LAST").exists():
             return []
-        try:
-            last = self.folder / pointer.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            last = pointer
+        last = self._last()
         if last in saved:
             return saved[saved.index(last) :]
-        damage.append(f"{pointer} names no checkpoint")
+        damage.append(f"{self.folder / 'LAST'} names no checkpoint")
         return saved
 
-    def _prune(self) -> None:
-        for folder in self._saved()[self.keep_last :]:
+    def _last(self) -> Path | None:
+        """The folder that LAST names, which may not exist; None where LAST cannot be read."""
+        try:
+            return self.folder / (self.folder / "LAST").read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _prune(self, last: Path) -> None:
+        """Remove all but the newest few: older ones, half-written ones, and any LAST passed by."""
+        saved = self._saved()
+        place = saved.index(last)
+        kept = saved[place : place + self.keep_last]
+        for folder in {*saved, *self.folder.glob(".tmp-*")} - {*kept}:
             shutil.rmtree(folder, ignore_errors=True)
-        for folder in self.folder.glob(".tmp-*"):  # left by a kill in the middle of a save
-            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_good(folder: Path) -> bool:
+    try:
+        verify(folder)
+    except UserError:
+        return False
+    return True
 
 
 def verify(folder: Path) -> tuple[int, dict[str, bytes]]:
@@ -164,7 +180,7 @@ def verify(folder: Path) -> tuple[int, dict[str, bytes]]:
             data = (folder / name).read_bytes()
         except OSError as error:
             raise UserError(f"{folder} is damaged ({name}: {error.strerror})") from None
-        if sha256(data) != manifest["files"][name]["sha256"]:
+        if sha256(data) != manifest["files"][name]:
             raise UserError(f"{folder} is damaged ({name} does not match its SHA-256)")
         contents[name] = data
     return manifest["step"], contents
@@ -189,9 +205,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
             raise ValueError("its own SHA-256 does not match")
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']}, this program reads {FORMAT}")
-        if sorted(manifest["files"]) != sorted(FILES):
-            raise ValueError(f"files {sorted(manifest['files'])}, expected {sorted(FILES)}")
-    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
+        if type(manifest["step"]) is not int or manifest["files"].keys() != set(FILES):
+            raise ValueError(f"expected a step and the digests of {' and '.join(FILES)}")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise UserError(f"{folder} is damaged (manifest.json: {error})") from None
     return dict(manifest)
 

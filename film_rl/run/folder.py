@@ -7,6 +7,7 @@ runs/<name>/
     summary.json     the final figures
 """
 
+import itertools
 import os
 import re
 import socket
@@ -31,13 +32,13 @@ class RunFolder:
         path: the folder, as the user types it (`runs/<name>`).
     """
 
-    def __init__(self, path: Path):
-        self.path = path
-        self.checkpoints = path / "checkpoints"
-        self._lock = FileLock(path / ".lock")
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoints"
+        self._lock = FileLock(self.path / ".lock")
 
     @classmethod
-    def create(cls, path: Path, config: Any) -> Self:
+    def create(cls, path: str | Path, config: Any) -> Self:
         """Make the folder and write its config.json.
 
         Raises:
@@ -45,11 +46,12 @@ class RunFolder:
                 be written.
         """
         run = cls(path)
-        if run.config_path.exists():
-            raise UserError(run._occupied(config))
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            write_atomically(run.config_path, to_json(config_to_json(config)))
+            run.path.mkdir(parents=True, exist_ok=True)
+            with run:
+                if run.config_path.exists():
+                    raise UserError(run._occupied(config))
+                write_atomically(run.config_path, to_json(config_to_json(config)))
         except OSError as error:
             raise UserError(
                 f"cannot write the run folder {path}: {error.strerror}; choose another with --run"
@@ -59,19 +61,23 @@ class RunFolder:
     @classmethod
     def create_numbered(cls, root: Path, name: str, config: Any) -> Self:
         """Make `root/name`, or `root/name-2`, `-3` ... where that exists. See `create`."""
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "run"
-        path, number = root / slug, 1
-        while path.exists():
-            number += 1
-            path = root / f"{slug}-{number}"
+        for number in itertools.count(1):
+            path = root / (slug(name) if number == 1 else f"{slug(name)}-{number}")
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError:
+                break  # `create` says what is wrong
+            break
         return cls.create(path, config)
 
     @classmethod
-    def existing(cls, path: Path) -> Self:
+    def existing(cls, path: str | Path) -> Self:
         """An existing run; UserError (with the runs beside it) where there is none."""
         run = cls(path)
         if not run.config_path.is_file():
-            others = sorted(str(p.parent) for p in path.parent.glob("*/config.json"))
+            others = sorted(str(p.parent) for p in run.path.parent.glob("*/config.json"))
             known = f"; the runs there are: {', '.join(others)}" if others else ""
             raise UserError(f"{path} is not a run folder (it has no config.json){known}")
         return run
@@ -100,9 +106,18 @@ class RunFolder:
         return path
 
     def summary(self) -> dict[str, Any] | None:
-        """The final figures, or None while the run is not finished."""
+        """The final figures, or None while the run is not finished; UserError when damaged."""
         path = self.path / "summary.json"
-        return dict(read_json(path)) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            figures = read_json(path)
+            if not isinstance(figures, dict) or "commit" not in figures:
+                raise UserError(f"{path} is not what this program wrote")
+        except UserError as error:
+            hint = f"remove it, then type --run {self.path} --resume to make it again"
+            raise UserError(f"{error}; {hint}") from None
+        return figures
 
     def __enter__(self) -> Self:
         owner = self.path / ".owner"
@@ -135,6 +150,11 @@ class RunFolder:
         return (
             f"{self.path} holds a run of another configuration; choose another --run:\n  {listed}"
         )
+
+
+def slug(name: str) -> str:
+    """A name as part of a path: `Go to the {color} ball` is `go-to-the-color-ball`."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "run"
 
 
 def program_version() -> str:

@@ -25,13 +25,13 @@ class Metrics:
         if resume:
             self._drop_after(resume["bytes"])
         self._step = resume["step"] if resume else 0
-        self._tensorboard = SummaryWriter(
-            str(folder / "tensorboard"), purge_step=self._step + 1 if resume else None
-        )
+        # Later events are of a part of training that is done again.
+        self._tensorboard = SummaryWriter(str(folder / "tensorboard"), purge_step=self._step + 1)
 
     def _drop_after(self, length: int) -> None:
         if self._file.tell() < length:
             warnings.warn(f"{self.path} has lost records; going on after its last", stacklevel=3)
+            self._file.write(b"\n")  # the last one may be cut
         else:
             self._file.truncate(length)
 
@@ -57,6 +57,14 @@ class Metrics:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The records of a run's metrics.jsonl; a last line cut short by a kill is left out."""
-    lines = (folder / "metrics.jsonl").read_bytes().split(b"\n")[:-1]
-    return [json.loads(line) for line in lines]
+    """The records of a run's metrics.jsonl; lines that are none are left out with a warning."""
+    path = folder / "metrics.jsonl"
+    records = []
+    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last is cut short, or empty
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            records.append({"step": int(record["step"]), **record})
+        except (ValueError, KeyError, TypeError, RecursionError):
+            warnings.warn(f"{path}: line {number} is no record; it is left out", stacklevel=2)
+    return records

@@ -1,6 +1,8 @@
 """Seeding every random number generator, and carrying their states across a restart."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,19 @@ import torch
 def seed_everything(seed: int) -> None:
     """Seed Python, numpy and torch (all devices)."""
     random.seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+@contextmanager
+def separate_rng(seed: int) -> Iterator[None]:
+    """Inside it every generator starts from `seed`; afterwards all are where they were before."""
+    before = rng_state()
+    seed_everything(seed)
+    try:
+        yield
+    finally:
+        set_rng_state(before)
 
 
 def rng_state() -> dict[str, Any]:

@@ -17,8 +17,8 @@ TAG = "!"
 
 def pack(state: Any) -> tuple[Tensors, Any]:
     """Split `state` into tensors (by their path in it) and JSON. TypeError for anything unknown."""
-    tensors: Tensors = {}
-    return tensors, _pack(state, "state", tensors)
+    packer = _Packer()
+    return packer.tensors, packer.pack(state, "state")
 
 
 def unpack(tree: Any, tensors: Tensors) -> Any:
@@ -44,44 +44,52 @@ def unpack(tree: Any, tensors: Tensors) -> Any:
             raise ValueError(f"unknown tag {unknown!r} in a checkpoint's state")
 
 
-def _pack(value: Any, path: str, tensors: Tensors) -> Any:
-    if value is None or type(value) in (str, int, float, bool):
-        return value
-    if isinstance(value, Tensor):
-        return _store("tensor", value.detach(), path, tensors)
-    if isinstance(value, np.generic):
-        return _store("scalar", torch.from_numpy(np.array(value)), path, tensors)
-    if isinstance(value, np.ndarray):
-        return _store("array", torch.from_numpy(value.copy()), path, tensors)
-    if isinstance(value, list):
-        return [_pack(item, f"{path}.{i}", tensors) for i, item in enumerate(value)]
-    if isinstance(value, tuple):
-        items = [_pack(item, f"{path}.{i}", tensors) for i, item in enumerate(value)]
-        return {TAG: "tuple", "items": items}
-    if isinstance(value, dict):
-        return _pack_dict(value, path, tensors)
-    raise TypeError(
-        f"cannot save {path}: a {type(value).__name__} is neither tensor, array nor JSON"
-    )
+class _Packer:
+    def __init__(self) -> None:
+        self.tensors: Tensors = {}
+        self._names: dict[Any, str] = {}
 
+    def pack(self, value: Any, path: str) -> Any:
+        if value is None or type(value) in (str, int, float, bool):
+            return value
+        if isinstance(value, Tensor):
+            return {TAG: "tensor", "name": self._name(value.detach(), path)}
+        if isinstance(value, np.generic):
+            return {TAG: "scalar", "name": self._store(torch.from_numpy(np.array(value)), path)}
+        if isinstance(value, np.ndarray):
+            return {TAG: "array", "name": self._store(torch.from_numpy(value.copy()), path)}
+        if isinstance(value, list):
+            return [self.pack(item, f"{path}.{i}") for i, item in enumerate(value)]
+        if isinstance(value, tuple):
+            items = [self.pack(item, f"{path}.{i}") for i, item in enumerate(value)]
+            return {TAG: "tuple", "items": items}
+        if isinstance(value, dict):
+            return self._pack_dict(value, path)
+        kind = type(value).__name__
+        raise TypeError(f"cannot save {path}: a {kind} is neither tensor, array nor JSON")
 
-def _pack_dict(value: dict[Any, Any], path: str, tensors: Tensors) -> Any:
-    if all(isinstance(key, str) for key in value) and TAG not in value:
-        return {key: _pack(item, f"{path}.{key}", tensors) for key, item in value.items()}
-    pairs = [
-        [_pack(key, f"{path}.{key}.key", tensors), _pack(item, f"{path}.{key}", tensors)]
-        for key, item in value.items()
-    ]
-    return {TAG: "dict", "items": pairs}
+    def _pack_dict(self, value: dict[Any, Any], path: str) -> Any:
+        if all(isinstance(key, str) for key in value) and TAG not in value:
+            return {key: self.pack(item, f"{path}.{key}") for key, item in value.items()}
+        pairs = [
+            [self.pack(key, f"{path}.{key}.key"), self.pack(item, f"{path}.{key}")]
+            for key, item in value.items()
+        ]
+        return {TAG: "dict", "items": pairs}
 
+    def _name(self, tensor: Tensor, path: str) -> str:
+        """Store a tensor once: SB3's policies list their features extractor three times."""
+        same = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        if same not in self._names or not tensor.numel():
+            self._names[same] = self._store(tensor, path)
+        return self._names[same]
 
-def _store(kind: str, tensor: Tensor, path: str, tensors: Tensors) -> Any:
-    name = path
-    while name in tensors:  # {1: a, "1": b} would give two tensors one path
-        name += "'"
-    # A copy of its own: safetensors refuses shared memory, and the caller may go on writing.
-    tensors[name] = tensor.cpu().contiguous().clone()
-    return {TAG: kind, "name": name}
+    def _store(self, tensor: Tensor, path: str) -> str:
+        while path in self.tensors:  # {1: a, "1": b} would give two tensors one path
+            path += "'"
+        # A copy: safetensors refuses shared memory, and the caller may go on writing.
+        self.tensors[path] = tensor.cpu().contiguous().clone()
+        return path
 
 
 def _lookup(tensors: Tensors, name: str) -> Tensor:

@@ -11,9 +11,10 @@ from minigrid.utils.baby_ai_bot import BabyAIBot
 from stable_baselines3 import A2C, DQN, PPO
 
 from agents import FiLMExtractor, FiLMPolicy, Task, evaluate, language_control
+from agents.control import _others
 from agents.evaluation import Episode, score, wilson_interval
 from agents.task import EVALUATION_SEED
-from envs import WORDS, make_env, parse_instruction
+from envs import WORDS, expand, make_env, parse_instruction
 from envs.verifier import to_minigrid
 from film_rl.run import UserError
 
@@ -64,7 +65,7 @@ class Walker:
         level = world.unwrapped
         if level.step_count == 0:
             target = self.target(world, observation)
-            level.instrs = to_minigrid(parse_instruction(f"go to the {target.color} {target.kind}"))
+            level.instrs = to_minigrid(parse_instruction(f"go to {target}"))
             level.instrs.surface(level)
             level.instrs.reset_verifier(level)
             self.bot, self.action = BabyAIBot(level), None
@@ -116,6 +117,34 @@ def test_the_control_has_nothing_to_say_where_no_other_sentence_exists():
     assert result.named_ci95 == (0, 1)
 
 
+@pytest.mark.parametrize(
+    "task",
+    ["BabyAI-GoTo-v0", "BabyAI-PickupDist-v0", "BabyAI-GoToDoor-v0", "go to the {object}",
+     "pick up the red object", "go to the {color} object"],
+)  # fmt: skip
+def test_a_swapped_sentence_is_true_of_another_thing_in_the_agent_s_room(task):
+    level = task.startswith("BabyAI")
+    env = make_env(task) if level else make_env(task, distractors=0)
+    known = None if level else [parse_instruction(one) for one in expand(task)]
+    for seed in range(20):
+        env.reset(seed=seed)
+        world = env.unwrapped
+        old = to_minigrid(parse_instruction(world.mission))
+        old.surface(world)
+        for other in _others(world, parse_instruction(world.mission), known):
+            swapped = to_minigrid(other)
+            assert swapped.surface(world) == str(other)  # minigrid finds it true as well
+            assert not set(map(id, old.desc.obj_set)) & set(map(id, swapped.desc.obj_set))
+            room = world.room_from_pos(*world.agent_pos)
+            assert any(room.pos_inside(*thing.cur_pos) for thing in swapped.desc.obj_set)
+
+
+def test_sentences_without_a_colour_have_a_control_too():
+    task = Task(("go to the {object}",), room_size=6, distractors=2)
+    agent = Puppet(task, Walker())
+    assert language_control(agent, agent.task(task), 16, num_envs=1).named_first > 2
+
+
 @pytest.fixture(scope="module")
 def untrained() -> PPO:
     return PPO(FiLMPolicy, make_env("go to the red ball"), n_steps=8, batch_size=8, seed=0)
@@ -126,6 +155,31 @@ def test_an_evaluation_repeats_exactly_and_leaves_the_random_numbers_alone(untra
     first = evaluate(untrained, "go to the red ball", 10)
     assert torch.equal(torch.get_rng_state(), state)
     assert evaluate(untrained, "go to the red ball", 10) == first
+
+
+def test_agents_that_explore_by_numpy_repeat_exactly_too():
+    env = make_env("go to the red ball")
+    film = {"features_extractor_class": FiLMExtractor}
+    agent = DQN("MultiInputPolicy", env, policy_kwargs=film, buffer_size=10, seed=0)
+    state = np.random.get_state()[1].tolist()
+    first = evaluate(agent, "go to the red ball", 6, deterministic=False)
+    assert evaluate(agent, "go to the red ball", 6, deterministic=False) == first
+    assert np.random.get_state()[1].tolist() == state
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "go to the red ball",
+        ("go to the red ball", "go to the blue key"),
+        ["go to the red ball"],
+        Task("go to the red ball"),
+        Task(["go to the red ball"]),
+        "BabyAI-GoToObj-v0",
+    ],
+)
+def test_a_task_can_be_given_as_make_env_takes_it(untrained, task):
+    assert evaluate(untrained, task, 2).overall.episodes == 2
 
 
 def test_argmax_figures_do_not_depend_on_how_many_worlds_run_side_by_side(untrained):
@@ -154,6 +208,8 @@ def test_observations_of_another_kind_are_refused(untrained):
         evaluate(untrained, Task(("go to the red ball",), last_actions=0), 2)
     with pytest.raises(UserError, match="at least 1"):
         evaluate(untrained, "go to the red ball", 0)
+    with pytest.raises(UserError, match="at least 1"):
+        evaluate(untrained, "go to the red ball", 2, num_envs=0)
     cartpole = PPO("MlpPolicy", "CartPole-v1", n_steps=8, batch_size=8)
     with pytest.raises(UserError, match=r"envs\.make_env"):
         evaluate(cartpole, "go to the red ball", 2)

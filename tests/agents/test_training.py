@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from film_rl.run import (
     Interrupted,
     NonFiniteError,
     RunFolder,
+    StopRequest,
     UserError,
     seed_everything,
 )
@@ -247,19 +249,50 @@ def test_a_run_without_a_checkpoint_cannot_be_loaded(tiny, tmp_path):
 def test_a_checkpoint_of_another_network_is_refused(tiny, trained, tmp_path):
     run = RunFolder.create(tmp_path / "wider", dataclasses.replace(tiny, channels=16))
     (run.path / "checkpoints").symlink_to(trained[0].checkpoints)
-    with pytest.raises(UserError, match="not of this configuration"):
+    with pytest.raises(UserError, match=r"not of .*config.json; was one of them edited"):
         load_agent(run)
+
+
+@pytest.mark.parametrize("change", [{"channels": 16}, {"last_actions": 2}, {"envs": 8}])
+def test_a_configuration_edited_by_hand_does_not_resume(change, tiny, trained, tmp_path):
+    run = RunFolder.create(tmp_path / "edited", dataclasses.replace(tiny, **change))
+    shutil.copytree(trained[0].checkpoints, run.checkpoints)
+    (run.path / "metrics.jsonl").write_bytes((trained[0].path / "metrics.jsonl").read_bytes())
+    with run, pytest.raises(UserError, match="was one of them edited"):
+        train(run.config(type(tiny)), run)
+
+
+def test_stopping_again_at_once_does_not_touch_the_only_checkpoint(tiny, tmp_path, monkeypatch):
+    """Replacing it would leave a moment without any."""
+    run = RunFolder.create(tmp_path / "stopped", tiny)
+    real = StopRequest.__enter__
+
+    def stopped_before_it_begins(stop):
+        os.kill(os.getpid(), signal.SIGTERM) if real(stop) else None
+        return stop
+
+    monkeypatch.setattr(StopRequest, "__enter__", stopped_before_it_begins)
+    inodes = set()
+    for _ in range(2):
+        with run, pytest.raises(Interrupted):
+            train(tiny, run)
+        inodes.add((run.checkpoints / "step_000000000000" / "state.json").stat().st_ino)
+    assert len(inodes) == 1
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 0}, "--steps 0: expected 1 or more"),
-        ({"batch_size": 1}, "--batch-size 1: expected 2 or more"),
+        ({"steps": 0}, "--steps 0: expected 1 to"),
+        ({"batch_size": 1}, "--batch-size 1: expected 2 to"),
         ({"batch_size": 48}, "does not divide the 64 samples .* type --batch-size 32"),
         ({"learning_rate": float("nan")}, "--learning-rate nan"),
-        ({"discount": 1.5}, "--discount 1.5; expected 0 to 1"),
-        ({"seed": 10**9}, "the evaluation's"),
+        ({"discount": 1.5}, "--discount 1.5: expected 0 to 1"),
+        ({"seed": 10**9}, "--seed 1000000000: expected 0 to 999,999,999"),
+        ({"seed": 10**9 - 1}, "the worlds of evaluation begin at 1,000,000,000; type 999999996"),
+        ({"entropy": float("inf")}, "--entropy inf"),
+        ({"threads": 100_000}, "--threads 100000"),
+        ({"channels": 10**7}, "--channels 10000000"),
         ({"device": "cuda:7"}, "CUDA GPUs are seen"),
         ({"instr": ()}, "give either --instr"),
         ({"level": "BabyAI-GoTo-v0"}, "give either --instr"),

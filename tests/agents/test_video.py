@@ -9,6 +9,7 @@ from agents.finish import finish
 from agents.frame import ACTIONS, ORANGE, FrameArtist, Moment
 from agents.plots import learning_curve
 from envs import make_env
+from film_rl.run import UserError
 
 
 def moments(count: int) -> list[Moment]:
@@ -49,6 +50,28 @@ def test_frames_can_be_drawn_in_any_order():
     assert np.array_equal(artist.frame(0), first)
 
 
+def test_long_sentences_are_broken_and_of_many_blocks_three_are_shown():
+    many = moments(3)
+    for moment in many:
+        moment.film = moment.film * 6
+        moment.sentence = "go to the red ball and " * 9
+    artist = FrameArtist(many, [0], "action probabilities")
+    artist.frame(2)
+    assert len(artist.strips) == 6
+    bounds = artist.sentence.get_window_extent()
+    assert bounds.x0 > 0
+    assert bounds.x1 < 960
+
+
+def test_an_agent_without_film_is_filmed_without_it(tmp_path):
+    env = make_env("go to the red ball")
+    agent = PPO("MultiInputPolicy", env, n_steps=8, batch_size=8)
+    paths = record_video(agent, "go to the red ball", str(tmp_path), episodes=1, max_frames=2)
+    assert paths["video"].stat().st_size > 0
+    with pytest.raises(UserError, match="at least 1"):
+        record_video(agent, "go to the red ball", tmp_path, episodes=0)
+
+
 @pytest.mark.parametrize("algorithm", ["ppo", "dqn"])
 def test_a_film_is_an_mp4_a_gif_and_a_sheet_of_the_same_frames(algorithm, tmp_path):
     env = make_env("go to the red ball", room_size=5, distractors=1)
@@ -76,7 +99,8 @@ def test_a_level_of_many_rooms_can_be_filmed_too(tmp_path):
 
 def test_a_finished_run_has_a_summary_whose_files_exist(tiny, trained):
     run, learner = trained
-    summary = finish(tiny, run, learner, seconds=2.0)
+    finish(tiny, run, learner, seconds=2.0)
+    summary = run.summary()
     expected = {
         "success_rate", "success_ci95", "episodes", "timesteps", "wall_seconds",
         "steps_per_second", "device", "seed", "files",
@@ -84,7 +108,7 @@ def test_a_finished_run_has_a_summary_whose_files_exist(tiny, trained):
     assert expected <= summary.keys()
     assert summary["timesteps"] == 640
     assert summary["steps_per_second"] == 320
-    assert run.summary()["success_rate"] == summary["success_rate"]
+    assert summary["success_rate"] == summary["sampled"]["overall"]["success_rate"]
     for file in summary["files"].values():
         assert (run.path / file).stat().st_size > 0
     with Image.open(learning_curve(run, "title")) as curve:

@@ -161,7 +161,7 @@ def test_a_full_disk_ends_training_with_a_message(tmp_path):
     """/dev/full answers every write with the error of a full disk."""
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "metrics.jsonl").symlink_to("/dev/full")
-    refused(script("babyai_ppo", *SMALL, "--run", "r", cwd=tmp_path), "No space left", "--resume")
+    refused(script("babyai_ppo", *SMALL, "--run", "r", cwd=tmp_path), "No space left", "is whole")
 
 
 def test_a_mistake_about_a_run_is_told_by_every_script(finished):

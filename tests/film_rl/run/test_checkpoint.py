@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from film_rl.run import Checkpointer, UserError
+from film_rl.run import checkpoint as checkpoint_module
 from film_rl.run import files as files_module
 
 STATE = {"weights": torch.arange(300.0), "step": 7, "names": ("a", "b"), "adam": {0: torch.ones(5)}}
@@ -40,6 +41,25 @@ def test_saving_what_was_loaded_gives_the_same_bytes(folder, tmp_path):
     path = second.save(7, first.load().state)
     for file in path.iterdir():
         assert file.read_bytes() == (folder / path.name / file.name).read_bytes()
+
+
+def test_saving_the_newest_step_again_leaves_it_untouched_unless_it_is_damaged(folder):
+    checkpointer = saved(folder, 7)
+    file = folder / "step_000000000007" / "state.json"
+    before = file.stat().st_ino
+    checkpointer.save(7, STATE)
+    assert file.stat().st_ino == before
+    file.write_bytes(b"{}")
+    checkpointer.save(7, STATE)
+    assert checkpointer.load().step == 7
+
+
+def test_a_checkpoint_that_the_pointer_passed_by_does_not_crowd_out_good_ones(folder):
+    saved(folder, 1, 5)  # 5 is from a future that a crash undid
+    (folder / "LAST").write_text("step_000000000001\n")
+    saved(folder, 2)
+    names = sorted(path.name for path in folder.glob("step_*"))
+    assert names == ["step_000000000001", "step_000000000002"]
 
 
 def test_nothing_saved_is_nothing_loaded(folder):
@@ -116,10 +136,9 @@ def test_when_all_are_damaged_training_does_not_start_from_zero(folder):
 
 
 def test_a_crash_at_any_write_leaves_a_whole_checkpoint(folder, monkeypatch):
-    """Every call that touches the disk fails in turn; what LAST names must load each time."""
-    saved(folder, 1)
-    calls = 0
+    """Every write to the disk fails in turn; what LAST names must load each time."""
     real = os.fsync
+    calls = fail_at = 0
 
     def failing(descriptor):
         nonlocal calls
@@ -129,14 +148,17 @@ def test_a_crash_at_any_write_leaves_a_whole_checkpoint(folder, monkeypatch):
         real(descriptor)
 
     monkeypatch.setattr(files_module.os, "fsync", failing)
-    for fail_at in range(1, 30):  # noqa: B007 (read inside failing)
-        calls = 0
+    succeeded = False
+    while not succeeded:
+        number, fail_at = fail_at + 1, 0
+        checkpointer = saved(folder / str(number), 1)
+        calls, fail_at = 0, number
         with suppress(UserError):
-            Checkpointer(folder).save(2, STATE)
-            break
-        assert Checkpointer(folder).load().step in (1, 2)
+            checkpointer.save(2, STATE)
+            succeeded = True
+        assert checkpointer.load().step in (1, 2)
     assert calls == fail_at - 1 > 4  # it succeeded once no write was left to fail
-    assert Checkpointer(folder).load().step == 2
+    assert checkpointer.load().step == 2
 
 
 def test_a_full_disk_is_told_with_the_bytes_needed_and_free(folder, monkeypatch):
@@ -170,6 +192,9 @@ class Bomb:
         ("state.json", b'{"!": "tensor", "name": ["x"]}'),
         ("state.json", b'{"!": "python/object:os.system", "args": ["touch canary"]}'),
         ("state.json", b"[" * 100_000),
+        ("manifest", {"files": ["state.json", "tensors.safetensors"]}),
+        ("manifest", {"step": "1"}),
+        ("manifest", {"step": None}),
     ],
 )
 def test_foreign_content_with_a_valid_manifest_is_refused_and_runs_nothing(
@@ -184,7 +209,13 @@ def test_foreign_content_with_a_valid_manifest_is_refused_and_runs_nothing(
         name: content,
     }
     temporary = folder / ".tmp-step_000000000001"
+    if name == "manifest":
+        del contents[name]
+        real = checkpoint_module._signed
+        monkeypatch.setattr(checkpoint_module, "_signed", lambda m: real({**m, **content}))
     checkpointer._write(temporary, 1, contents)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
     for file in temporary.iterdir():
         file.replace(folder / "step_000000000001" / file.name)
     with pytest.raises(UserError, match="no checkpoint is left"):

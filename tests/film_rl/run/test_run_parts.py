@@ -30,6 +30,7 @@ from film_rl.run import (
     differences,
     rng_state,
     seed_everything,
+    separate_rng,
     set_rng_state,
 )
 from film_rl.run.metrics import read_metrics
@@ -158,6 +159,14 @@ def test_a_summary_says_which_commit_and_version_made_it(tmp_path):
     assert {"version", "commit"} <= set(summary)
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", "5", "", "{"])
+def test_a_damaged_summary_says_how_to_make_it_again(tmp_path, content):
+    run = RunFolder.create(tmp_path, Config())
+    (tmp_path / "summary.json").write_text(content)
+    with pytest.raises(UserError, match=r"remove it, then type --run .* --resume"):
+        run.summary()
+
+
 # --- metrics
 
 
@@ -185,6 +194,13 @@ def test_after_a_resume_no_step_is_there_twice_and_none_is_cut(tmp_path):
     resumed.log(20, {"loss": 0.3})
     resumed.close()
     assert [(r["step"], r["loss"]) for r in read_metrics(tmp_path)] == [(10, 0.5), (20, 0.3)]
+
+
+def test_lines_that_are_no_records_are_left_out_with_a_warning(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2}\nrubbish\n5\n{"loss": 1}\n')
+    with pytest.warns(UserWarning, match=r"line [234] is no record") as warned:
+        assert [record["step"] for record in read_metrics(tmp_path)] == [1]
+    assert len(warned) == 3
 
 
 def test_records_lost_from_the_file_are_told(tmp_path):
@@ -215,6 +231,17 @@ def test_a_seed_fixes_every_generator_and_a_state_brings_it_back():
     assert draw() == second
     seed_everything(4)
     assert draw() != first
+
+
+def test_separate_numbers_leave_the_caller_s_alone():
+    seed_everything(3)
+    expected = draw()
+    seed_everything(3)
+    with separate_rng(2**40):
+        inside = draw()
+    assert draw() == expected
+    with separate_rng(2**40):
+        assert draw() == inside
 
 
 def test_auto_takes_what_the_machine_has():

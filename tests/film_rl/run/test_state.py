@@ -79,3 +79,13 @@ def test_a_tree_that_names_a_missing_tensor_is_refused():
         unpack({"!": "tensor", "name": "gone"}, {})
     with pytest.raises(ValueError, match="unknown tag 'call'"):
         unpack({"!": "call", "name": "os.system"}, {})
+
+
+def test_one_tensor_under_three_names_is_stored_once_and_comes_back_three_times():
+    weight = torch.randn(4)
+    stored, tree = pack({"a": weight, "b": weight, "c": weight[:2]})
+    assert len(stored) == 2
+    back = unpack(tree, stored)
+    assert torch.equal(back["a"], weight)
+    assert torch.equal(back["b"], weight)
+    assert torch.equal(back["c"], weight[:2])
