@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 FAR = 1e6  # stands for infinity where infinity would turn into nan
-ROUNDING = 0.12  # radius of the rounded edges of a cube or cylinder of half-size 1
+ROUNDING = 0.15  # radius of the rounded edges of a cube or cylinder of half-size 1
 TOUCHING = 1e-3
 # A slab |x + y| <= BEVEL just touches the rounded edge between |x| <= 1 and |y| <= 1.
 BEVEL = 2 - ROUNDING * (2 - 2**0.5)

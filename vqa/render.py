@@ -19,7 +19,8 @@ from torch import Tensor
 from vqa.camera import FOCAL, HEIGHT, WIDTH, Camera, fit_camera
 from vqa.look import LOOK
 from vqa.ray_casting import FAR, Solids, distances, dot, turned
-from vqa.scene_generator import COLORS, SIZES
+from vqa.scene_generator import HALF_SIZES
+from vqa.scenes import COLORS
 from vqa.shading import (
     Look,
     World,
@@ -240,7 +241,7 @@ def _numbers(thing: dict[str, Any]) -> tuple[float, ...]:
     x, y, z = thing["3d_coords"]
     cube, sphere = float(thing["shape"] == "cube"), float(thing["shape"] == "sphere")
     metal, color = float(thing["material"] == "metal"), float(COLORS.index(thing["color"]))
-    return x, y, z, SIZES[thing["size"]], thing["rotation"], cube, sphere, metal, color
+    return x, y, z, HALF_SIZES[thing["size"]], thing["rotation"], cube, sphere, metal, color
 
 
 def camera_of(scene: dict[str, Any]) -> Camera:

@@ -13,11 +13,9 @@ import numpy as np
 
 from film_rl.errors import check_choice
 from vqa.camera import DIRECTIONS, jittered_camera, relationships
+from vqa.scenes import COLORS, MATERIALS, MOST_OBJECTS, SHAPES, SIZES, Scene
 
-SIZES = {"large": 0.7, "small": 0.35}
-SHAPES = ("cube", "sphere", "cylinder")
-MATERIALS = ("rubber", "metal")
-COLORS = ("gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow")
+HALF_SIZES = {"large": 0.7, "small": 0.35}
 
 HALF_FLOOR = 3.0  # objects stand on [-3, 3] x [-3, 3]
 GAP = 0.25  # between the circles that objects occupy
@@ -31,7 +29,6 @@ _WARM = ("red", "green", "purple", "cyan")
 _COOL = ("gray", "blue", "brown", "yellow")
 _COGENT = {"A": {"cube": _COOL, "cylinder": _WARM}, "B": {"cube": _WARM, "cylinder": _COOL}}
 
-Scene = dict[str, Any]
 Allowed = Callable[[Mapping[str, str]], bool]
 """Whether an object with these values (shape, size, material, color) may stand in a scene."""
 Palette = Literal["all", "A", "B"] | Allowed
@@ -78,11 +75,8 @@ def generate_scene(
     other four colours for cylinders; "B" the other way round), or any rule of `Allowed` form.
     Raises ValueError where the rules leave nothing to place.
     """
-    looks = permitted_looks(palette)
-    least, most = num_objects
-    if not 1 <= least <= most <= 15:
-        raise ValueError(f"num_objects={num_objects}; expected 1 <= least <= most <= 15: (3, 10)")
-    things = _place(rng, looks, int(rng.integers(least, most + 1)))
+    looks = check_rules(num_objects, palette)
+    things = _place(rng, looks, int(rng.integers(num_objects[0], num_objects[1] + 1)))
     camera = jittered_camera(rng)
     light_jitter = rng.uniform(-LIGHT_JITTER, LIGHT_JITTER, (3, 3))
     coords_N3 = np.array([thing["3d_coords"] for thing in things])
@@ -97,6 +91,16 @@ def generate_scene(
         "directions": {name: list(vector) for name, vector in DIRECTIONS.items()},
         "view": {"camera": list(camera.center), "light_jitter": light_jitter.tolist()},
     }
+
+
+def check_rules(num_objects: tuple[int, int], palette: Palette) -> list[dict[str, str]]:
+    """The looks that objects may have; a ValueError for rules that no scene can keep."""
+    least, most = num_objects
+    if not 1 <= least <= most <= MOST_OBJECTS:
+        raise ValueError(
+            f"num_objects={num_objects}; expected 1 <= least <= most <= {MOST_OBJECTS}: (3, 10)"
+        )
+    return permitted_looks(palette)
 
 
 def scenes_file(scenes: Sequence[Scene], split: str) -> dict[str, Any]:
@@ -148,7 +152,7 @@ def _stand(
 ) -> Scene | None:
     """One more object, or None where 50 random places are all too close to others."""
     look = _draw(rng, looks)
-    size = SIZES[look["size"]]
+    size = HALF_SIZES[look["size"]]
     for x, y in rng.uniform(-HALF_FLOOR, HALF_FLOOR, (PLACINGS, 2)).tolist():
         if all(_apart(x, y, size, thing) for thing in things):
             return {**look, "rotation": rng.uniform(0, 360), "3d_coords": [x, y, size]}

@@ -55,7 +55,7 @@ def floor_light(world: World, look: Look, ray_3N1R: Tensor) -> Tensor:
     point = world.eye - world.eye[2] / ray_3N1R[2] * ray_3N1R
     index = torch.full_like(point[0], -1, dtype=torch.long)
     seen = Surface(index, point, _up(point), _rgb(look["floor"]))
-    return seen.paint * irradiance(world, look, seen, shadows=True)
+    return seen.paint * irradiance(world, look, seen)
 
 
 def surface(world: World, index_N1R: Tensor, point_3N1R: Tensor) -> Surface:
@@ -66,22 +66,30 @@ def surface(world: World, index_N1R: Tensor, point_3N1R: Tensor) -> Surface:
 
 def solid_light(world: World, look: Look, seen: Surface, ray_3N1R: Tensor) -> Tensor:
     """Light (C, N, 1, R) off the solids that rays meet, without what metal mirrors."""
-    light = seen.paint * irradiance(world, look, seen, shadows=True)
-    gloss = look["rubber_gloss"] * highlights(world, look, seen, ray_3N1R, look["rubber_width"])
-    return torch.where(
-        pick(world.metal, seen.number) > 0, look["metal_matte"] * light, light + gloss
-    )
+    light = seen.paint * irradiance(world, look, seen)
+    mirrored = ray_3N1R - 2 * dot(ray_3N1R, seen.normal) * seen.normal
+    gloss = highlights(world, look["gloss"], mirrored, seen, look["gloss_width"])
+    brushed = 1 - pick(world.solids.sphere, seen.number)
+    matte = look["ball_matte"].lerp(look["metal_matte"], brushed)
+    return torch.where(pick(world.metal, seen.number) > 0, matte * light, light + gloss)
 
 
 def mirror_light(world: World, look: Look, seen: Surface, ray_3N1R: Tensor) -> Tensor:
     """What metal (C, N, 1, R) mirrors: the floor, other solids, the sky and the lamps."""
     mirrored = unit(ray_3N1R - 2 * dot(ray_3N1R, seen.normal) * seen.normal)
     met = first_met(world, look, seen.point, mirrored)
-    image = met.paint * irradiance(world, look, met, shadows=False)
-    image = torch.where(met.number == -2, _rgb(look["sky"]), image)
-    lamps = highlights(world, look, seen, ray_3N1R, look["metal_width"])
-    lamps = torch.where(met.number >= 0, 0.0, lamps)
-    return seen.paint * (look["metal_mirror"] * image + look["metal_gloss"] * lamps)
+    image = met.paint * irradiance(world, look, met)
+    height = mirrored[2].clamp_min(0)
+    sky = _rgb(look["sky_low"]) * (1 - height) + _rgb(look["sky_high"]) * height
+    # Cylinders and cubes are brushed: they smear lamps, and so the sky, which balls show sharply.
+    brushed = 1 - pick(world.solids.sphere, seen.number)
+    one = torch.ones_like(look["ball_sky"])
+    image = torch.where(met.number == -2, sky * torch.lerp(look["ball_sky"], one, brushed), image)
+    lamps = highlights(world, look["sparks"], mirrored, seen, look["spark_width"])
+    smear = highlights(world, look["smears"], mirrored, seen, look["smear_width"])
+    lamps = torch.where(met.number >= 0, 0.0, lamps + brushed * smear)
+    mirror = look["ball_mirror"].lerp(look["metal_mirror"], brushed)
+    return seen.paint * (mirror * image + lamps)
 
 
 def first_met(world: World, look: Look, origin_3N1R: Tensor, ray_3N1R: Tensor) -> Surface:
@@ -99,7 +107,7 @@ def first_met(world: World, look: Look, origin_3N1R: Tensor, ray_3N1R: Tensor) -
     return Surface(index, point, normal, paint)
 
 
-def irradiance(world: World, look: Look, seen: Surface, *, shadows: bool) -> Tensor:
+def irradiance(world: World, look: Look, seen: Surface) -> Tensor:
     """Light (C, N, 1, R) that falls on surfaces from the sky, off the floor and from lamps."""
     up = 0.5 + 0.5 * seen.normal[2]
     around = _rgb(look["ambient"]) * up + _rgb(look["bounce"]) * (1 - up)
@@ -112,24 +120,22 @@ def irradiance(world: World, look: Look, seen: Surface, *, shadows: bool) -> Ten
         # A lamp is a disc that looks at the origin: it gives less to the side.
         aimed = dot(unit(lamp_3N11), towards).clamp_min(0)
         given = facing * aimed / square
-        if shadows:
-            radius = look["lamp_radius"][number]
-            given = given * _lit(world.solids, seen, towards, square.sqrt(), radius)
-        total = total + _rgb(look["lamps"][number]) * given
+        lit = _lit(world.solids, seen, towards, square.sqrt(), look["lamp_radius"][number])
+        total = total + _rgb(look["lamps"][number]) * given * lit
     return total
 
 
-def highlights(world: World, look: Look, seen: Surface, ray_3N1R: Tensor, width: Tensor) -> Tensor:
-    """Mirror images (C, N, 1, R) of the lamps, blurred to an angular `width` (radians)."""
-    mirrored = ray_3N1R - 2 * dot(ray_3N1R, seen.normal) * seen.normal
-    total = torch.zeros_like(mirrored)
+def highlights(
+    world: World, bright_LC: Tensor, mirrored_3N1R: Tensor, seen: Surface, width_L: Tensor
+) -> Tensor:
+    """Mirror images (C, N, 1, R) of the lamps, blurred to angular widths (radians)."""
+    total = torch.zeros_like(mirrored_3N1R)
     for number, lamp_3N11 in enumerate(world.lamps):
         towards = lamp_3N11 - seen.point
         square = dot(towards, towards)
-        closeness = dot(mirrored, towards) * torch.rsqrt(square)
-        spread = width * width + look["lamp_radius"][number] ** 2 / square
-        glow = torch.exp((closeness - 1) * 2 / spread) / (spread * square)
-        total = total + _rgb(look["lamps"][number]) * glow
+        closeness = dot(mirrored_3N1R, towards) * torch.rsqrt(square)
+        glow = torch.exp((closeness - 1) * 2 / width_L[number] ** 2)
+        total = total + _rgb(bright_LC[number]) * glow
     return total
 
 

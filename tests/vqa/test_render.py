@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vqa.camera import Camera
-from vqa.ray_casting import FAR, Solids, distances, normals
+from vqa.ray_casting import FAR, ROUNDING, Solids, distances, normals
 from vqa.render import object_ids, render, tile_grid, untiled, visible_pixels
 from vqa.scene_generator import generate_scenes
 
@@ -43,7 +43,7 @@ def test_rays_beside_or_behind_miss(shape: str) -> None:
 
 
 def test_rotation_turns_cubes_by_radians() -> None:
-    corner = 0.7 * (2 - 0.12 * (2 - 2**0.5)) / 2**0.5  # half the diagonal, its edge cut off
+    corner = 0.7 * (2 - ROUNDING * (2 - 2**0.5)) / 2**0.5  # half the diagonal, its edge cut off
     met = distance_along("cube", [5.0, 0, 0.7], [-1.0, 0, 0], turn=np.pi / 4)
     assert met == pytest.approx(4.5 - corner, abs=1e-4)
     assert distance_along("cylinder", [5.0, 0, 0.7], [-1.0, 0, 0], turn=1.0) == pytest.approx(3.8)
@@ -93,7 +93,7 @@ def test_any_size_shows_the_same_frame() -> None:
 
 
 def test_objects_have_their_colour_and_the_floor_is_grey() -> None:
-    images, ids = render(SCENES).float(), object_ids(SCENES)
+    images, ids = render(SCENES, 240, 160).float(), object_ids(SCENES, 240, 160)
     for scene, image, seen in zip(SCENES, images, ids, strict=True):
         floor = image[:, seen < 0].mean(1)
         assert floor.max() - floor.min() < 8

@@ -9,14 +9,14 @@ import pytest
 from vqa.camera import DIRECTIONS, fit_camera, relationships
 from vqa.render import visible_pixels
 from vqa.scene_generator import (
-    SHAPES,
-    SIZES,
+    HALF_SIZES,
     VISIBLE_PIXELS,
     generate_scene,
     generate_scenes,
     permitted_looks,
     scenes_file,
 )
+from vqa.scenes import SHAPES
 
 SCENES = generate_scenes(40, seed=1, split="val")
 COGENT_CUBES = {"A": {"gray", "blue", "brown", "yellow"}, "B": {"red", "green", "purple", "cyan"}}
@@ -31,13 +31,13 @@ def test_objects_keep_their_distance_and_stand_on_the_floor() -> None:
     for scene in SCENES:
         for a, b in pairs(scene):
             apart = np.subtract(a["3d_coords"], b["3d_coords"])
-            sizes = SIZES[a["size"]] + SIZES[b["size"]]
+            sizes = HALF_SIZES[a["size"]] + HALF_SIZES[b["size"]]
             assert math.hypot(apart[0], apart[1]) >= sizes + 0.25 - 1e-9
             assert abs(apart[:2] @ DIRECTIONS["right"][:2]) >= 0.4 - 1e-9
             assert abs(apart[:2] @ DIRECTIONS["behind"][:2]) >= 0.4 - 1e-9
         for thing in scene["objects"]:
             x, y, z = thing["3d_coords"]
-            assert z == SIZES[thing["size"]]
+            assert z == HALF_SIZES[thing["size"]]
             assert max(abs(x), abs(y)) <= 3
             assert 0 <= thing["rotation"] <= 360
 
