@@ -82,9 +82,10 @@ class FiLMExtractor(BaseFeaturesExtractor):
         codes_BWHK = observations["image"].long()
         with autocast(codes_BWHK.device, self.precision):
             film_params = self.condition(observations["instruction"].long())
-            # No ReLU here: blocks end positive, so one shift of these few channels could silence
-            # them for good, and with them all that the agent sees (it did, in one run of three).
+            # Not a plain ReLU: blocks end positive, so one shift of these few channels could
+            # silence them for good, and with them all the agent sees (it did, in one run of three).
             x_BCHW = self.squeeze(self.network.modulate(codes_BWHK, film_params))
+            x_BCHW = F.leaky_relu(x_BCHW, 0.1)
             parts = [x_BCHW.flatten(1)]
             if self.num_actions:
                 last_BA = observations["last_actions"].long()
