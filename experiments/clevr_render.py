@@ -85,7 +85,8 @@ def compare(pairs: list[tuple[dict[str, Any], "Tensor"]]) -> None:
     apart = (drawn.float() - images.float()).abs().mean((1, 2, 3)).tolist()
     names = [scene["image_filename"] for scene, _ in pairs]
     figures = {
-        "what": "mean absolute difference of pixels (of 255) between drawn and real CLEVR images",
+        "what": "mean absolute difference of pixels (of 255) between drawn and real CLEVR images; "
+        "the look was fitted to these images",
         "command": "python experiments/clevr_render.py --data CLEVR_v1.0",
         "hardware": describe_device(torch.device("cpu")),
         "date": datetime.now(UTC).date().isoformat(),

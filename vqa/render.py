@@ -9,7 +9,6 @@ M rays that meet a solid, C = 3 colours; a leading 3 is x, y, z.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ Scenes = Sequence[dict[str, Any]]
 Device = str | torch.device
 
 SLOTS = 10  # solids a scene is padded to, so that a batch's company changes nothing
-TILE = 8  # pixels
+TILE = 4  # pixels
 COARSE = 4  # pixels a ray when visible pixels are counted
 PIXELS_AT_ONCE = {"cpu": 2**15, "cuda": 2**22}  # what caches, and memories, like
 NOTHING = 2**62
@@ -48,18 +47,17 @@ def render(
     device: Device = "cpu",
     *,
     samples: int = 2,
-    compiled: bool = False,
 ) -> Tensor:
     """Pictures of scenes: uint8 (N, 3, height, width) on the CPU.
 
-    Each pixel is the mean of `samples` x `samples` rays. `compiled` pays for thousands of pictures.
+    Each pixel is the mean of `samples` x `samples` rays.
     Scenes without the key `view` (official ones) are seen through the camera that fits their
     `pixel_coords`, under lamps that have not moved.
     """
     look = look_on(device)
     images = torch.empty(len(scenes), 3, height, width, dtype=torch.uint8)
     for part in _parts(len(scenes), width * height, device):
-        seen_NCHW = picture(scenes[part], look, width, height, samples, compiled=compiled)
+        seen_NCHW = picture(scenes[part], look, width, height, samples)
         images[part] = (seen_NCHW * 255 + 0.5).to(torch.uint8).cpu()
     return images
 
@@ -86,21 +84,19 @@ def visible_pixels(scenes: Scenes) -> list[list[int]]:
     return [row[: len(scene["objects"])] for row, scene in zip(counts, scenes, strict=True)]
 
 
-def picture(
-    scenes: Scenes, look: Look, width: int, height: int, samples: int, *, compiled: bool = False
-) -> Tensor:
+def picture(scenes: Scenes, look: Look, width: int, height: int, samples: int) -> Tensor:
     """Pixels from 0 to 1 (N, 3, height, width), gamma applied; differentiable in `look`."""
     world = pack(scenes, look)
     grid_2TPS = tile_grid(width, height, samples, look["floor"].device)
     grid_2R = grid_2TPS.flatten(1)
     index_NR, distance_NR = cast(world, grid_2R, TILE * TILE * samples**2)
-    law = _compiled if compiled else _plain
-    floor_CNP = law(floor_light)(world, look, view_rays(world, grid_2TPS.mean(-1).flatten(1)))
+    middles = view_rays(world, grid_2TPS.mean(-1).flatten(1))
+    floor_CNP = floor_light(world, look, middles, TILE * TILE)
     color_CNR = floor_CNP.squeeze(2).repeat_interleave(samples**2, -1)
 
     def add(light: Callable[..., Tensor], scene_M: Tensor, ray_M: Tensor) -> None:
         met = index_NR[scene_M, ray_M], distance_NR[scene_M, ray_M]
-        light_CM = law(_light_at)(light, world.at(scene_M), look, grid_2R[:, ray_M], *met)
+        light_CM = _light_at(light, world.at(scene_M), look, grid_2R[:, ray_M], *met)
         color_CNR[:, scene_M, ray_M] += light_CM
 
     scene_M, ray_M = torch.nonzero(index_NR >= 0).unbind(1)
@@ -126,15 +122,6 @@ def _light_at(
     return light(world, look, surface(world, index_M.view(1, 1, -1), point_3N1R), ray_3N1R).view(
         3, -1
     )
-
-
-def _plain(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    return function
-
-
-@cache
-def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    return torch.compile(function, dynamic=True)
 
 
 def cast(world: World, grid_2R: Tensor, rays_a_tile: int) -> tuple[Tensor, Tensor]:

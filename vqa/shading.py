@@ -50,12 +50,12 @@ def view_rays(world: World, grid_2R: Tensor) -> Tensor:
     return unit(right * grid_2R[0] + down * grid_2R[1] + forward * FOCAL)
 
 
-def floor_light(world: World, look: Look, ray_3N1R: Tensor) -> Tensor:
-    """Light (C, N, 1, R) off the floor along rays that go down and meet nothing else."""
+def floor_light(world: World, look: Look, ray_3N1R: Tensor, tile: int) -> Tensor:
+    """Light (C, N, 1, R) off the floor along rays that go down; `tile` rays in a row are close."""
     point = world.eye - world.eye[2] / ray_3N1R[2] * ray_3N1R
-    index = torch.full_like(point[0], -1, dtype=torch.long)
-    seen = Surface(index, point, _up(point), _rgb(look["floor"]))
-    return seen.paint * irradiance(world, look, seen)
+    number = torch.full_like(point[0], -1, dtype=torch.long)
+    seen = Surface(number, point, _up(point), _rgb(look["floor"]))
+    return seen.paint * irradiance(world, look, seen, tiles_lit(world, look, point, tile))
 
 
 def surface(world: World, index_N1R: Tensor, point_3N1R: Tensor) -> Surface:
@@ -66,7 +66,7 @@ def surface(world: World, index_N1R: Tensor, point_3N1R: Tensor) -> Surface:
 
 def solid_light(world: World, look: Look, seen: Surface, ray_3N1R: Tensor) -> Tensor:
     """Light (C, N, 1, R) off the solids that rays meet, without what metal mirrors."""
-    light = seen.paint * irradiance(world, look, seen)
+    light = seen.paint * irradiance(world, look, seen, _lit(world, look, seen))
     mirrored = ray_3N1R - 2 * dot(ray_3N1R, seen.normal) * seen.normal
     gloss = highlights(world, look["gloss"], mirrored, seen, look["gloss_width"])
     brushed = 1 - pick(world.solids.sphere, seen.number)
@@ -78,16 +78,16 @@ def mirror_light(world: World, look: Look, seen: Surface, ray_3N1R: Tensor) -> T
     """What metal (C, N, 1, R) mirrors: the floor, other solids, the sky and the lamps."""
     mirrored = unit(ray_3N1R - 2 * dot(ray_3N1R, seen.normal) * seen.normal)
     met = first_met(world, look, seen.point, mirrored)
-    image = met.paint * irradiance(world, look, met)
+    image = met.paint * irradiance(world, look, met, _lit(world, look, met))
     height = mirrored[2].clamp_min(0)
     sky = _rgb(look["sky_low"]) * (1 - height) + _rgb(look["sky_high"]) * height
-    # Cylinders and cubes are brushed: they smear lamps, and so the sky, which balls show sharply.
+    # Cylinders and cubes are brushed along their sides, and mirror more of the room than balls.
     brushed = 1 - pick(world.solids.sphere, seen.number)
     one = torch.ones_like(look["ball_sky"])
     image = torch.where(met.number == -2, sky * torch.lerp(look["ball_sky"], one, brushed), image)
-    lamps = highlights(world, look["sparks"], mirrored, seen, look["spark_width"])
+    sharp = highlights(world, look["sparks"], mirrored, seen, look["spark_width"])
     smear = highlights(world, look["smears"], mirrored, seen, look["smear_width"])
-    lamps = torch.where(met.number >= 0, 0.0, lamps + brushed * smear)
+    lamps = torch.where(met.number >= 0, 0.0, sharp + smear)
     mirror = look["ball_mirror"].lerp(look["metal_mirror"], brushed)
     return seen.paint * (mirror * image + lamps)
 
@@ -107,7 +107,7 @@ def first_met(world: World, look: Look, origin_3N1R: Tensor, ray_3N1R: Tensor) -
     return Surface(index, point, normal, paint)
 
 
-def irradiance(world: World, look: Look, seen: Surface) -> Tensor:
+def irradiance(world: World, look: Look, seen: Surface, lit_LN1R: Tensor) -> Tensor:
     """Light (C, N, 1, R) that falls on surfaces from the sky, off the floor and from lamps."""
     up = 0.5 + 0.5 * seen.normal[2]
     around = _rgb(look["ambient"]) * up + _rgb(look["bounce"]) * (1 - up)
@@ -120,8 +120,7 @@ def irradiance(world: World, look: Look, seen: Surface) -> Tensor:
         # A lamp is a disc that looks at the origin: it gives less to the side.
         aimed = dot(unit(lamp_3N11), towards).clamp_min(0)
         given = facing * aimed / square
-        lit = _lit(world.solids, seen, towards, square.sqrt(), look["lamp_radius"][number])
-        total = total + _rgb(look["lamps"][number]) * given * lit
+        total = total + _rgb(look["lamps"][number]) * given * lit_LN1R[number]
     return total
 
 
@@ -139,13 +138,66 @@ def highlights(
     return total
 
 
-def _lit(solids: Solids, seen: Surface, towards: Tensor, reach: Tensor, radius: Tensor) -> Tensor:
-    """Share (N, 1, R) of a lamp of some radius, `reach` away, that no other solid hides."""
-    gap_NKR, along_NKR = clearance(solids, seen.point, towards)
+def _lit(world: World, look: Look, seen: Surface) -> Tensor:
+    """Share (L, N, 1, R) of each lamp that no other solid hides."""
+    shares = []
+    for lamp_3N11, radius in zip(world.lamps, look["lamp_radius"], strict=True):
+        hidden_NKR = _hidden(world.solids, seen.point, lamp_3N11, radius)
+        others = torch.where(_own(seen, hidden_NKR), 0.0, hidden_NKR)
+        shares.append(1 - others.amax(1, keepdim=True))
+    return torch.stack(shares)
+
+
+def _hidden(solids: Solids, point: Tensor, lamp: Tensor, radius: Tensor) -> Tensor:
+    """Share (N, K, R) of a lamp, a disc of some radius, that each solid hides from points."""
+    towards = lamp - point
+    reach = dot(towards, towards).sqrt()
+    gap_NKR, along_NKR = clearance(solids, point, towards / reach)
     half_shade = radius * along_NKR.clamp_min(0.02) / reach
     hidden = 0.5 - 0.5 * (gap_NKR / half_shade).clamp(-1, 1)
-    blocks = (along_NKR > 0) & ~_own(seen, gap_NKR)
-    return 1 - torch.where(blocks, hidden, 0.0).amax(1, keepdim=True)
+    return torch.where(along_NKR > 0, hidden, 0.0)
+
+
+def tiles_lit(world: World, look: Look, point_3N1R: Tensor, tile: int) -> Tensor:
+    """Share (L, N, 1, R) of each lamp that no solid hides from the floor, tile by tile.
+
+    A solid is tried only on tiles that its shadow can reach.
+    """
+    point_3NTP = point_3N1R.squeeze(2).unflatten(-1, (-1, tile))
+    lamps = world.lamps.squeeze(-1)
+    lamp_M, scene_M, solid_M, tile_M = torch.nonzero(_shaded(world, look, point_3NTP)).unbind(1)
+    # One candidate (lamp, scene, solid, tile) a row: N is 1 and K is M.
+    solids = Solids(*(v[..., scene_M, solid_M, :].unsqueeze(-3) for v in world.solids))
+    hidden_MP = _hidden(
+        solids,
+        point_3NTP[:, scene_M, tile_M].unsqueeze(1),
+        lamps[lamp_M, :, scene_M].transpose(0, 1).unsqueeze(1),
+        look["lamp_radius"][lamp_M].view(1, -1, 1),
+    ).squeeze(0)
+    _, scenes, tiles, _ = point_3NTP.shape
+    row_MP = ((lamp_M * scenes + scene_M) * tiles + tile_M)[:, None].expand_as(hidden_MP)
+    lit = torch.ones(len(lamps) * scenes * tiles, tile, device=hidden_MP.device)
+    lit = lit.scatter_reduce(0, row_MP, 1 - hidden_MP, "amin")
+    return lit.view(len(lamps), scenes, 1, tiles * tile)
+
+
+def _shaded(world: World, look: Look, point_3NTP: Tensor) -> Tensor:
+    """Which tiles the ball around each solid may shade from each lamp (L, N, K, T)."""
+    low, high = point_3NTP.amin(-1), point_3NTP.amax(-1)
+    center_3N1T, spread = ((low + high) / 2).unsqueeze(2), (high - low).unsqueeze(2) / 2
+    spread_N1T = dot(spread, spread).sqrt()
+    solids = world.solids
+    ball_NK1 = solids.size * (2 + solids.cube - solids.sphere).sqrt()  # around each solid
+    reached = []
+    for lamp_3N11, radius in zip(world.lamps, look["lamp_radius"], strict=True):
+        towards = lamp_3N11 - center_3N1T
+        reach = dot(towards, towards).sqrt()
+        from_solid = center_3N1T - solids.center
+        along = -dot(from_solid, towards / reach)
+        nearest = from_solid + along.clamp_min(0) * towards / reach
+        shade = radius * (along + spread_N1T).clamp_min(0.02) / (reach - spread_N1T).clamp_min(0.1)
+        reached.append(dot(nearest, nearest).sqrt() < ball_NK1 + spread_N1T + shade)
+    return torch.stack(reached)
 
 
 def _openness(solids: Solids, look: Look, seen: Surface) -> Tensor:

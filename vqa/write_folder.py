@@ -26,6 +26,7 @@ from vqa.render import render
 from vqa.scene_generator import VISIBLE_PIXELS, check_rules, generate_scenes, scenes_file
 
 PART = IMAGES_IN_BALANCE
+ZERO_HOP = range(84, 90)
 QUESTIONS = "questions/CLEVR_{}_questions.json"
 
 
@@ -45,6 +46,7 @@ class SplitRules:
         visible_pixels: least pixels that show each object, of 480x320.
         per_image: questions about an image.
         families: indices of the question families; none given are all 90.
+        easy_per_image: further questions about an image, of the zero-hop families.
     """
 
     split: str = "train"
@@ -58,6 +60,7 @@ class SplitRules:
     visible_pixels: int = VISIBLE_PIXELS
     per_image: int = 10
     families: tuple[int, ...] = ()
+    easy_per_image: int = 0
 
 
 def write_split(
@@ -155,6 +158,8 @@ def _make_part(root: Path, rules: SplitRules, device: str, start: int) -> int:
         scene["image_filename"] = f"CLEVR_{rules.split}_{start + number:06d}.png"
     seed = 1_000_003 * rules.seed + rules.first + start
     questions = generate_questions(scenes, seed, rules.per_image, rules.families or None)
+    if rules.easy_per_image:
+        questions += generate_questions(scenes, seed + 1, rules.easy_per_image, ZERO_HOP)
     for scene, image_CHW in zip(
         scenes, render(scenes, rules.width, rules.height, device), strict=True
     ):
