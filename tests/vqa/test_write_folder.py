@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from film_rl.run import UserError
-from vqa import execute, load_questions, load_scenes
 from vqa.dataset import open_folder
+from vqa.execute import execute
+from vqa.questions import load_questions
+from vqa.scenes import load_scenes
 from vqa.write_folder import SplitRules, write_split
 
 RULES = SplitRules(split="valA", images=5, seed=3, width=32, height=24, palette="A", per_image=4)
