@@ -33,7 +33,6 @@ from vqa.shading import (
 Scenes = Sequence[dict[str, Any]]
 Device = str | torch.device
 
-SLOTS = 10  # solids a scene is padded to, so that a batch's company changes nothing
 TILE = 4  # pixels
 COARSE = 4  # pixels a ray when visible pixels are counted
 PIXELS_AT_ONCE = {"cpu": 2**15, "cuda": 2**22}  # what caches, and memories, like
@@ -78,7 +77,9 @@ def object_ids(
 def visible_pixels(scenes: Scenes) -> list[list[int]]:
     """Per scene and object, about how many pixels of the 480x320 image show it."""
     ids = object_ids(scenes, WIDTH // COARSE, HEIGHT // COARSE).flatten(1).long()
-    counts_NK = torch.zeros(len(scenes), 1 + SLOTS * 2, dtype=torch.long)
+    counts_NK = torch.zeros(
+        len(scenes), 1 + max(len(scene["objects"]) for scene in scenes), dtype=torch.long
+    )
     counts_NK.scatter_add_(1, ids + 1, torch.ones_like(ids))
     counts = (counts_NK[:, 1:] * COARSE**2).tolist()
     return [row[: len(scene["objects"])] for row, scene in zip(counts, scenes, strict=True)]
@@ -199,7 +200,7 @@ def _parts(number: int, pixels: int, device: Device) -> Iterator[slice]:
 
 def pack(scenes: Scenes, look: Look) -> World:
     """Scenes as tensors, on the look's device."""
-    slots = max([SLOTS, *(len(scene["objects"]) for scene in scenes)])
+    slots = max(len(scene["objects"]) for scene in scenes)
     rows = [[_numbers(thing) for thing in scene["objects"]] for scene in scenes]
     cameras = [camera_of(scene) for scene in scenes]
     jitter = [scene.get("view", {}).get("light_jitter", np.zeros((3, 3))) for scene in scenes]

@@ -201,13 +201,13 @@ def _shaded(world: World, look: Look, point_3NTP: Tensor) -> Tensor:
 
 
 def _openness(solids: Solids, look: Look, seen: Surface) -> Tensor:
-    """Share (N, 1, R) of the sky that no other solid hides, solids taken for balls."""
+    """Share (N, 1, R) of the sky that the solid most in the way leaves, solids taken for balls."""
     to_center = solids.center - seen.point
     square = dot(to_center, to_center)
     facing = dot(seen.normal, to_center) * torch.rsqrt(square)
     hidden = (solids.size * solids.size / square).clamp_max(1.0) * (0.5 * facing + 0.5)
     hidden = torch.where(_own(seen, square) | (square > 100), 0.0, look["occlusion"] * hidden)
-    return (1 - hidden.sum(1, keepdim=True)).clamp_min(0.1)
+    return 1 - hidden.amax(1, keepdim=True)
 
 
 def _own(seen: Surface, like_NKR: Tensor) -> Tensor:

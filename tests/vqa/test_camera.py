@@ -1,7 +1,6 @@
 """The camera and the directions, against the real scenes."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,41 +10,39 @@ from hypothesis import strategies as st
 
 from vqa.camera import CENTER, Camera, fit_camera, jittered_camera, relationships
 
-DEFAULT_SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data" / "clevr"
-SAMPLES = Path(os.environ.get("FILM_RL_CLEVR_SAMPLES", DEFAULT_SAMPLES))
-needs_samples = pytest.mark.skipif(
-    not SAMPLES.is_dir(), reason=f"no real CLEVR samples at {SAMPLES} (FILM_RL_CLEVR_SAMPLES)"
-)
 
-
-def real_scenes() -> list[dict]:
-    files = sorted((SAMPLES / "CLEVR_v1.0" / "scenes").glob("*.json"))
+@pytest.fixture(scope="module")
+def scenes(clevr_samples: Path) -> list[dict]:
+    files = sorted((clevr_samples / "CLEVR_v1.0" / "scenes").glob("*.json"))
     return [scene for file in files for scene in json.loads(file.read_text())["scenes"]]
+
+
+@pytest.fixture(scope="module")
+def cameras(scenes: list[dict]) -> list[Camera]:
+    return [fit_camera(scene) for scene in scenes]
 
 
 def coords(scene: dict) -> np.ndarray:
     return np.array([thing["3d_coords"] for thing in scene["objects"]])
 
 
-@needs_samples
-def test_relationships_are_those_of_every_real_scene() -> None:
-    scenes = real_scenes()
+def test_relationships_are_those_of_every_real_scene(scenes: list[dict]) -> None:
     assert len(scenes) == 750
     assert all(relationships(coords(scene)) == scene["relationships"] for scene in scenes)
 
 
-@needs_samples
-def test_a_fitted_camera_sees_every_real_object_within_one_pixel() -> None:
-    for scene in real_scenes():
-        pixels_N2, depth_N = fit_camera(scene).project(coords(scene))
+def test_a_fitted_camera_sees_every_real_object_within_one_pixel(
+    scenes: list[dict], cameras: list[Camera]
+) -> None:
+    for scene, camera in zip(scenes, cameras, strict=True):
+        pixels_N2, depth_N = camera.project(coords(scene))
         official_N3 = np.array([thing["pixel_coords"] for thing in scene["objects"]])
         assert np.abs(pixels_N2 - official_N3[:, :2]).max() < 1
         assert np.abs(depth_N - official_N3[:, 2]).max() < 0.03
 
 
-@needs_samples
-def test_fitted_cameras_lie_where_jittered_ones_do() -> None:
-    offsets = np.array([fit_camera(scene).center for scene in real_scenes()]) - CENTER
+def test_fitted_cameras_lie_where_jittered_ones_do(cameras: list[Camera]) -> None:
+    offsets = np.array([camera.center for camera in cameras]) - CENTER
     assert np.abs(offsets).max() < 0.55
     assert np.all(np.abs(offsets.mean(0)) < 0.05)
     assert np.allclose(offsets.std(0), 1 / np.sqrt(12), atol=0.03)

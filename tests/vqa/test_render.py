@@ -1,14 +1,20 @@
 """Pictures show what scenes say, whatever the batch, the size and the number of rays."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from vqa.camera import Camera
 from vqa.ray_casting import FAR, ROUNDING, Solids, distances, normals
 from vqa.render import object_ids, render, tile_grid, untiled, visible_pixels
 from vqa.scene_generator import generate_scenes
+from vqa.scenes import load_scenes
 
+ROOT = Path(__file__).resolve().parents[2]
 SCENES = generate_scenes(6, seed=5, visible_pixels=0)
 KINDS = {"sphere": (0.0, 1.0), "cylinder": (0.0, 0.0), "cube": (1.0, 0.0)}
 
@@ -124,3 +130,22 @@ def test_untiled_puts_every_pixel_in_its_place() -> None:
     x, y = untiled(grid, 20, 12)
     assert torch.allclose(x[0], (torch.arange(20) + 0.5) * 24 - 240)
     assert torch.allclose(y[:, 0], (torch.arange(12) + 0.5) * 320 / 12 - 160)
+
+
+def test_real_scenes_are_drawn_much_like_the_real_images(clevr_samples):
+    root = clevr_samples / "CLEVR_v1.0"
+    scenes = load_scenes(root, "train")[:4]
+    paths = [root / "images" / "train" / scene["image_filename"] for scene in scenes]
+    images = np.stack([np.array(Image.open(path).convert("RGB")) for path in paths])
+    real = torch.tensor(images).permute(0, 3, 1, 2).float()
+    drawn = render(scenes, 120, 80).float()
+    apart = (drawn - torch.nn.functional.interpolate(real, (80, 120), mode="area")).abs()
+    assert apart.mean((1, 2, 3)).max() < 6
+    assert apart.mean() < 4
+
+
+def test_the_written_figures_are_those_of_the_images():
+    written = json.loads((ROOT / "docs" / "results" / "clevr_render.json").read_text())
+    each = list(written["images"].values())
+    assert written["mean_abs_difference"] == pytest.approx(sum(each) / len(each), abs=0.01)
+    assert (ROOT / "docs" / "media" / "clevr_renders.png").stat().st_size < 700_000
