@@ -91,7 +91,10 @@ def _show(figures: dict[str, Any], name: str) -> None:
     from vqa.evaluation import COLUMNS, table_rows
 
     console = Console()
-    table = Table("accuracy in %", *COLUMNS, title="Published rows: CLEVR test (Perez et al. 2018)")
+    table = Table(title="Accuracy in %. Published rows: CLEVR test (Perez et al. 2018, table 1)")
+    table.add_column(no_wrap=True)
+    for column in COLUMNS:
+        table.add_column(column.replace("compare", "cmp").replace("attribute", "attr."))
     for row, values in table_rows(figures, name):
         table.add_row(row, *("" if value is None else f"{value:.1f}" for value in values))
     console.print(table)

@@ -21,8 +21,8 @@ MAY_IMPORT = {
         "matplotlib", "PIL", "imageio", "tyro",
     },
     "experiments": {
-        "film_rl", "envs", "agents", "vqa", "torch", "tyro", "rich", "cli", "trained", "answerer",
-        "stable_baselines3"},
+        "film_rl", "envs", "agents", "vqa", "torch", "numpy", "PIL", "tyro", "rich", "cli",
+        "trained", "answerer", "stable_baselines3"},
 }  # fmt: skip
 
 # What could run code from a file, or a string.

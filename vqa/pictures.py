@@ -13,6 +13,7 @@ from film_rl.run import RunFolder
 from film_rl.run.metrics import read_metrics
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#999999"  # Okabe and Ito's colour-blind-safe palette
+SQUEEZED = 2 / 3  # CLEVR's pictures are 480x320; the network sees them square
 Picture = NDArray[np.uint8]
 
 
@@ -58,13 +59,13 @@ def example_answers(
     """Draw pictures (H, W, 3), four in a row, each with a question and the answer given."""
     down = -(-len(pictures) // 4)
     figure = Figure(figsize=(12, 3.6 * down), dpi=80, layout="constrained")
-    grid = figure.subplots(down, 4, squeeze=False).flat
+    grid = list(figure.subplots(down, 4, squeeze=False).flat)
     for axes in grid:
         axes.axis("off")
     for axes, picture, question, given, right in zip(
         grid, pictures, questions, predicted, true, strict=False
     ):
-        axes.imshow(picture)
+        axes.imshow(picture, aspect=SQUEEZED * picture.shape[1] / picture.shape[0])
         verdict = f"{given} (right)" if given == right else f"{given} (true: {right})"
         color = BLUE if given == right else ORANGE
         axes.set_title(f"{fill(question, 38)}\n", fontsize=9)

@@ -9,7 +9,7 @@ from vqa.batches import question_table
 from vqa.config import VQAConfig
 from vqa.dataset import Dataset, check_disjoint, open_folder
 from vqa.learner import Learner
-from vqa.make_data import DataRules, made_folder
+from vqa.make_data import made_folder, small_splits
 from vqa.questions import ANSWERS
 from vqa.tokens import QuestionVocabulary
 from vqa.training import Split, make_learner, restore_trained
@@ -19,17 +19,16 @@ def data_folder(config: VQAConfig) -> Path:
     """The official folder to train on: the one given, or one made now or earlier."""
     if config.data is not None:
         return Path(config.data)
-    rules = DataRules(
-        train=config.train_images,
-        val=config.val_images,
-        width=config.image_size,
-        height=config.image_size,
+    train, val = small_splits(
+        config.train_images,
+        config.val_images,
+        size=config.image_size,
         max_objects=config.max_objects,
         per_image=config.per_image,
         easy_per_image=config.easy_per_image,
         seed=config.seed,
     )
-    return made_folder(Path(config.cache), rules, processes=os.cpu_count() or 1)
+    return made_folder(Path(config.cache), train, val, processes=os.cpu_count() or 1)
 
 
 def open_split(config: VQAConfig, root: Path, split: str, most_images: int) -> Dataset:

@@ -1,0 +1,51 @@
+"""What is wrong with a configuration is found before anything is written."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from film_rl.run import UserError
+from vqa.check import LOWEST, check
+from vqa.config import PRESETS, small
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_can_be_trained(preset, tmp_path):
+    check(replace(PRESETS[preset](), data=str(tmp_path), precision="float32"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"data": "nowhere"}, "--data nowhere is no folder"),
+        ({"train_images": 1}, "--train-images 10000"),
+        ({"val_images": 0}, "--val-images 1000"),
+        ({"image_size": 8}, "--image-size 64"),
+        ({"steps": -5}, "--steps -5"),
+        ({"steps": 0, "epochs": 0}, "train nothing"),
+        ({"easy": 2.0}, "--easy 2.0"),
+        ({"fall": -0.1}, "--fall -0.1"),
+        ({"max_objects": 11}, "--max-objects 11"),
+        ({"learning_rate": 0.0}, "--learning-rate 0.0"),
+        ({"learning_rate": float("inf")}, "--learning-rate inf"),
+        ({"learning_rate": float("nan")}, "--learning-rate nan"),
+        ({"weight_decay": float("nan")}, "--weight-decay nan"),
+        ({"kernel_size": 2}, "kernel_size=2"),
+        ({"film_blocks": (True,)}, "film_blocks=(True,)"),
+        ({"film_blocks": (False,) * 4}, "no block is conditioned"),
+        ({"inputs": "features"}, "--inputs pixels"),
+        ({"device": "cuda:9"}, "--device cpu"),
+        ({"precision": "bf61"}, "bf16"),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_told(options, words):
+    with pytest.raises(UserError, match=re.escape(words)):
+        check(replace(small(), **options))
+
+
+@pytest.mark.parametrize("name", LOWEST)
+def test_every_number_has_a_least_value(name):
+    with pytest.raises(UserError, match=f"--{name.replace('_', '-')} "):
+        check(replace(small(), **{name: LOWEST[name] - 1}))
