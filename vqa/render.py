@@ -2,10 +2,10 @@
 
 The frame is always the released one (480x320); other sizes see the same, squeezed, as a resized
 image would. An image is made of tiles: a solid is tried only on the rays of tiles that it can
-touch. The floor is lit once a pixel, the solids once a ray.
+touch. Pixels are lit once, but where a solid's edge crosses them: there every ray is.
 
-Legend: N scenes, K solids, T tiles of an image, P pixels of a tile, S rays of a pixel, R = T P S,
-M rays that meet a solid, C = 3 colours; a leading 3 is x, y, z.
+Legend: N scenes, K solids, T tiles of an image, Q rays of a tile, P pixels of an image, S rays of a
+pixel, M rays that meet a solid, C = 3 colours; a leading 3 is x, y, z, a leading 2 x, y.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ Device = str | torch.device
 
 TILE = 4  # pixels
 COARSE = 4  # pixels a ray when visible pixels are counted
-PIXELS_AT_ONCE = {"cpu": 2**15, "cuda": 2**22}  # what caches, and memories, like
+PIXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**22}  # what caches, and memories, like
 NOTHING = 2**62
 
 
@@ -67,10 +67,10 @@ def object_ids(
     """Which object the middle of each pixel shows: int8 (N, height, width) on the CPU; -1: none."""
     look = look_on(device)
     ids = torch.empty(len(scenes), height, width, dtype=torch.int8)
-    grid_2R = tile_grid(width, height, 1, device).flatten(1)
+    grid_2TQ = tile_grid(width, height, 1, device).flatten(2)
     for part in _parts(len(scenes), width * height, device):
-        index_NR, _ = cast(pack(scenes[part], look), grid_2R, TILE * TILE)
-        ids[part] = untiled(index_NR, width, height).cpu()
+        index_NTQ, _ = cast(pack(scenes[part], look), grid_2TQ)
+        ids[part] = untiled(index_NTQ.flatten(1), width, height).cpu()
     return ids
 
 
@@ -88,47 +88,48 @@ def visible_pixels(scenes: Scenes) -> list[list[int]]:
 def picture(scenes: Scenes, look: Look, width: int, height: int, samples: int) -> Tensor:
     """Pixels from 0 to 1 (N, 3, height, width), gamma applied; differentiable in `look`."""
     world = pack(scenes, look)
-    grid_2TPS = tile_grid(width, height, samples, look["floor"].device)
-    grid_2R = grid_2TPS.flatten(1)
-    index_NR, distance_NR = cast(world, grid_2R, TILE * TILE * samples**2)
-    middles = view_rays(world, grid_2TPS.mean(-1).flatten(1))
-    floor_CNP = floor_light(world, look, middles, TILE * TILE)
-    color_CNR = floor_CNP.squeeze(2).repeat_interleave(samples**2, -1)
+    grid_2TQ = tile_grid(width, height, samples, look["floor"].device).flatten(2)
+    index_NTQ, distance_NTQ = cast(world, grid_2TQ)
+    rays = samples**2
+    grid_2PS = grid_2TQ.view(2, -1, rays)
+    middle_2P = grid_2PS.mean(-1)
+    floor_CNP = floor_light(world, look, view_rays(world, middle_2P), TILE * TILE).squeeze(2)
+    color_CNPS = floor_CNP.unsqueeze(-1).repeat(1, 1, 1, rays)
+    index_NPS = index_NTQ.view(len(scenes), -1, rays)
+    distance_NPS = distance_NTQ.view(len(scenes), -1, rays)
+    on_solid_NPS = index_NPS >= 0
+    inside_NP = (index_NPS == index_NPS[..., :1]).all(-1) & on_solid_NPS[..., 0]
+    # All rays of a pixel inside a solid meet nearly the same: the middle one stands for them.
+    n, p = torch.nonzero(inside_NP).unbind(1)
+    met = index_NPS[n, p, 0], distance_NPS[n, p].mean(-1)
+    color_CNPS[:, n, p] = _light_along(world, look, n, middle_2P[:, p], *met).unsqueeze(-1)
+    n, p, s = torch.nonzero(on_solid_NPS & ~inside_NP[..., None]).unbind(1)
+    met = index_NPS[n, p, s], distance_NPS[n, p, s]
+    color_CNPS[:, n, p, s] = _light_along(world, look, n, grid_2PS[:, p, s], *met)
+    light_CNP = color_CNPS.mean(-1).clamp(1e-4, 1).pow(1 / 2.2)
+    return untiled(light_CNP, width, height).transpose(0, 1)
 
-    def add(light: Callable[..., Tensor], scene_M: Tensor, ray_M: Tensor) -> None:
-        met = index_NR[scene_M, ray_M], distance_NR[scene_M, ray_M]
-        light_CM = _light_at(light, world.at(scene_M), look, grid_2R[:, ray_M], *met)
-        color_CNR[:, scene_M, ray_M] += light_CM
 
-    scene_M, ray_M = torch.nonzero(index_NR >= 0).unbind(1)
-    color_CNR[:, scene_M, ray_M] = 0
-    add(solid_light, scene_M, ray_M)
-    shiny_M = world.metal[scene_M, index_NR[scene_M, ray_M], 0] > 0
-    add(mirror_light, scene_M[shiny_M], ray_M[shiny_M])
-    light_CNP = color_CNR.unflatten(-1, (-1, samples**2)).mean(-1)
-    return untiled(light_CNP.clamp(1e-4, 1).pow(1 / 2.2), width, height).transpose(0, 1)
-
-
-def _light_at(
-    light: Callable[..., Tensor],
-    world: World,
-    look: Look,
-    grid_2M: Tensor,
-    index_M: Tensor,
-    distance_M: Tensor,
+def _light_along(
+    world: World, look: Look, scene_M: Tensor, grid_2M: Tensor, index_M: Tensor, distance_M: Tensor
 ) -> Tensor:
-    """Light (C, M) that comes along single rays from the solids they meet."""
-    ray_3N1R = view_rays(world, grid_2M)
-    point_3N1R = world.eye + distance_M * ray_3N1R
-    return light(world, look, surface(world, index_M.view(1, 1, -1), point_3N1R), ray_3N1R).view(
-        3, -1
-    )
+    """Light (C, M) along single rays, each in a scene of its own, from the solids they meet."""
+
+    def light(law: Callable[..., Tensor], chosen: Tensor) -> Tensor:
+        around = world.at(scene_M[chosen])
+        ray = view_rays(around, grid_2M[:, chosen])
+        point = around.eye + distance_M[chosen] * ray
+        seen = surface(around, index_M[chosen].view(1, 1, -1), point)
+        return law(around, look, seen, ray).view(3, -1)
+
+    light_CM = light(solid_light, torch.arange(len(scene_M), device=scene_M.device))
+    shiny = torch.nonzero(world.metal[scene_M, index_M, 0] > 0)[:, 0]
+    return light_CM.index_add(1, shiny, light(mirror_light, shiny))
 
 
-def cast(world: World, grid_2R: Tensor, rays_a_tile: int) -> tuple[Tensor, Tensor]:
-    """The nearest solid along each ray (N, R), -1 for none, and its distance (N, R)."""
-    scenes, tiles = world.eye.shape[1], grid_2R.shape[1] // rays_a_tile
-    grid_2TQ = grid_2R.view(2, tiles, rays_a_tile)
+def cast(world: World, grid_2TQ: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest solid along each ray, -1 for none, and its distance, both (N, T, Q)."""
+    scenes, (_, tiles, rays) = world.eye.shape[1], grid_2TQ.shape
     scene_M, solid_M, tile_M = torch.nonzero(_touched(world, grid_2TQ)).unbind(1)
     # One candidate (scene, solid, tile) a row: N is 1 and K is M.
     solids = Solids(*(v[..., scene_M, solid_M, :].unsqueeze(-3) for v in world.solids))
@@ -141,11 +142,11 @@ def cast(world: World, grid_2R: Tensor, rays_a_tile: int) -> tuple[Tensor, Tenso
     # Distances are positive, so their bits order as they do: the least key is the nearest solid.
     key_MQ = (distance_MQ.view(torch.int32).long() << 8) | solid_M[:, None]
     key_MQ = torch.where(distance_MQ < FAR, key_MQ, NOTHING)
-    best = torch.full((scenes * tiles, rays_a_tile), NOTHING, device=grid_2R.device)
+    best = torch.full((scenes * tiles, rays), NOTHING, device=grid_2TQ.device)
     row_MQ = (scene_M * tiles + tile_M)[:, None].expand_as(key_MQ)
-    best = best.scatter_reduce(0, row_MQ, key_MQ, "amin").view(scenes, -1)
-    index_NR = torch.where(best < NOTHING, best & 255, -1)
-    return index_NR, (best >> 8).to(torch.int32).view(torch.float32)
+    best = best.scatter_reduce(0, row_MQ, key_MQ, "amin").view(scenes, tiles, rays)
+    index_NTQ = torch.where(best < NOTHING, best & 255, -1)
+    return index_NTQ, (best >> 8).to(torch.int32).view(torch.float32)
 
 
 def _touched(world: World, grid_2TQ: Tensor) -> Tensor:
