@@ -2,11 +2,13 @@
 
     python experiments/clevr_render.py --data CLEVR_v1.0
     python experiments/clevr_render.py --data CLEVR_v1.0 --fit 80
+    python experiments/clevr_render.py --speed
 
 Writes docs/media/clevr_renders.png (real on the left, drawn on the right) and
 docs/results/clevr_render.json. The camera is fitted to each scene; the lamps, which CLEVR moved a
 little in every image and did not write down, stay where they are. --fit adapts paints, lamps and
-materials to the images first and prints the numbers for vqa/look.py.
+materials to the images and prints the numbers for vqa/look.py. --speed measures images a second and
+writes docs/results/clevr_render_speed.json.
 """
 
 import json
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "docs" / "media" / "clevr_renders.png"
 RESULT = ROOT / "docs" / "results" / "clevr_render.json"
+SPEED = ROOT / "docs" / "results" / "clevr_render_speed.json"
+SIZES = ((64, 64), (96, 96), (112, 112), (480, 320))
 SHOWN = 4  # scenes in the picture
 WIDTH_TO_FIT, HEIGHT_TO_FIT = 160, 107
 
@@ -31,7 +35,7 @@ WIDTH_TO_FIT, HEIGHT_TO_FIT = 160, 107
 class Options:
     """Which images, and whether to fit."""
 
-    data: Path
+    data: Path | None = None
     """An official folder: scenes/ and images/ (it may be cut short)."""
     splits: tuple[str, ...] = ("train", "val")
     """The splits to take images from."""
@@ -39,20 +43,61 @@ class Options:
     """Most images of each split."""
     fit: int = 0
     """Steps of fitting the look; 0 compares the look as it is."""
+    speed: bool = False
+    """Measure images a second instead, of generated scenes."""
+    device: str = "auto"
+    """Where to measure: auto, cpu or cuda."""
 
 
 def main() -> None:
     """Compare; fit first where asked."""
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
-        pairs = [pair for split in options.splits for pair in real(options, split)]
+        from film_rl.run import UserError
+
+        if options.speed:
+            measure_speed(options.device)
+            return
+        if options.data is None:
+            raise UserError("no images given; type --data CLEVR_v1.0, or --speed to measure speed")
+        pairs = [p for split in options.splits for p in real(options, options.data, split)]
         if options.fit:
             print(f"LOOK = {json.dumps(fitted(pairs, options.fit), indent=1)}")
             return
         compare(pairs)
 
 
-def real(options: Options, split: str) -> list[tuple[dict[str, Any], "Tensor"]]:
+def measure_speed(device_name: str) -> None:
+    """Write images a second at four sizes, after one round to warm up."""
+    import time
+
+    from film_rl.run import choose_device
+    from film_rl.run.device import describe_device
+    from vqa.render import render
+    from vqa.scene_generator import generate_scenes
+
+    device = choose_device(device_name)
+    scenes = generate_scenes(1024 if device.type == "cuda" else 128, seed=0)
+    speeds = {}
+    for width, height in SIZES:
+        some = scenes[: max(4, len(scenes) * 64 * 64 // (width * height))]
+        render(some, width, height, device)
+        start = time.perf_counter()
+        render(some, width, height, device)
+        speeds[f"{width}x{height}"] = round(len(some) / (time.perf_counter() - start), 1)
+    figures = {
+        "what": "images drawn a second, 3 to 10 objects, 2 x 2 rays a pixel",
+        "command": "python experiments/clevr_render.py --speed",
+        "hardware": describe_device(device),
+        "date": datetime.now(UTC).date().isoformat(),
+        "images_per_second": speeds,
+        "measured": True,
+    }
+    SPEED.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(f"{speeds}\n{SPEED}")
+
+
+def real(options: Options, data: Path, split: str) -> list[tuple[dict[str, Any], "Tensor"]]:
     """Scenes and images (3, 320, 480) of a split, as many as are there."""
     import numpy as np
     import torch
@@ -61,8 +106,8 @@ def real(options: Options, split: str) -> list[tuple[dict[str, Any], "Tensor"]]:
     from film_rl.run import UserError
     from vqa.scenes import load_scenes
 
-    folder = options.data / "images" / split
-    scenes = load_scenes(options.data, split)
+    folder = data / "images" / split
+    scenes = load_scenes(data, split)
     there = [scene for scene in scenes if (folder / scene["image_filename"]).is_file()]
     if not there:
         raise UserError(f"{folder}: none of the images of {len(scenes)} scenes is there")
