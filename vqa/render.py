@@ -35,7 +35,7 @@ Device = str | torch.device
 
 TILE = 4  # pixels
 COARSE = 4  # pixels a ray when visible pixels are counted
-PIXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**22}  # what caches, and memories, like
+PIXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**20}  # what caches, and memories, like
 NOTHING = 2**62
 
 
@@ -201,7 +201,7 @@ def _parts(number: int, pixels: int, device: Device) -> Iterator[slice]:
 
 def pack(scenes: Scenes, look: Look) -> World:
     """Scenes as tensors, on the look's device."""
-    slots = max(len(scene["objects"]) for scene in scenes)
+    slots = max(1, *(len(scene["objects"]) for scene in scenes))
     rows = [[_numbers(thing) for thing in scene["objects"]] for scene in scenes]
     cameras = [camera_of(scene) for scene in scenes]
     jitter = [scene.get("view", {}).get("light_jitter", np.zeros((3, 3))) for scene in scenes]

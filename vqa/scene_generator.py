@@ -180,7 +180,7 @@ def _apart(x: float, y: float, size: float, thing: Scene) -> bool:
 
 def _all_visible(scenes: list[Scene], pixels: float) -> list[bool]:
     """Per scene, whether every object shows at least `pixels` of a 480x320 image."""
-    if pixels <= 0:
+    if pixels <= 0 or not scenes:
         return [True] * len(scenes)
     from vqa.render import visible_pixels  # noqa: PLC0415  (torch only where it is needed)
 

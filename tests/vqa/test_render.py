@@ -92,6 +92,14 @@ def test_a_picture_does_not_depend_on_its_batch() -> None:
     assert torch.equal(together, render(SCENES, 48, 40))
 
 
+def test_no_scenes_make_no_pictures_and_an_empty_floor_makes_one() -> None:
+    assert render([], 8, 8).shape == (0, 3, 8, 8)
+    assert generate_scenes(0, seed=0) == []
+    (floor,) = render([{"objects": [], "view": {"camera": Camera().center}}], 24, 16).float()
+    assert floor.std() < 20
+    assert floor.min() > 60
+
+
 def test_any_size_shows_the_same_frame() -> None:
     large, small = render(SCENES[:2], 96, 64).float(), render(SCENES[:2], 50, 30).float()
     resized = torch.nn.functional.interpolate(large, (30, 50), mode="area")
