@@ -20,7 +20,7 @@ class QuestionOnly(nn.Module):
     """
 
     def __init__(
-        self, vocab_size: int, num_answers: int, word_dim: int = 64, hidden_dim: int = 256
+        self, vocab_size: int, num_answers: int, word_dim: int = 64, hidden_dim: int = 128
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, word_dim)

@@ -64,14 +64,14 @@ class VQAConfig:
     """Tell the convolutions where each cell is."""
     word_dim: int = 64
     """Size of a word's embedding."""
-    sentence_dim: int = 256
+    sentence_dim: int = 128
     """Size of the GRU that reads the question."""
     classifier_channels: int = 256
     """Feature maps before the global max-pooling."""
     classifier_hidden: int = 256
     """Hidden units of the classifier."""
 
-    steps: int = 5_000
+    steps: int = 4_500
     """Gradient steps to train for; 0: --epochs says how long."""
     epochs: int = 80
     """Passes over the training questions, where --steps is 0."""
@@ -99,7 +99,7 @@ class VQAConfig:
     patience: int = 0
     """Stop after so many evaluations without a better accuracy, and keep the best; 0: never."""
 
-    baseline_steps: int = 1_500
+    baseline_steps: int = 1_000
     """Gradient steps of the question-only baseline trained beside; 0: no baseline."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
