@@ -90,7 +90,7 @@ def measure_speed(device_name: str) -> None:
         "command": "python experiments/clevr_render.py --speed",
         "hardware": describe_device(device),
         "date": datetime.now(UTC).date().isoformat(),
-        "images_per_second": speeds,
+        "figures": speeds,
         "measured": True,
     }
     SPEED.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -128,20 +128,20 @@ def compare(pairs: list[tuple[dict[str, Any], "Tensor"]]) -> None:
     drawn = render([scene for scene, _ in pairs])
     images = torch.stack([image for _, image in pairs])
     apart = (drawn.float() - images.float()).abs().mean((1, 2, 3)).tolist()
-    names = [scene["image_filename"] for scene, _ in pairs]
+    mean = round(sum(apart) / len(apart), 2)
+    by_name = list(zip((scene["image_filename"] for scene, _ in pairs), apart, strict=True))
     figures = {
         "what": "mean absolute difference of pixels (of 255) between drawn and real CLEVR images; "
         "the look was fitted to these images",
         "command": "python experiments/clevr_render.py --data CLEVR_v1.0",
         "hardware": describe_device(torch.device("cpu")),
         "date": datetime.now(UTC).date().isoformat(),
-        "mean_abs_difference": round(sum(apart) / len(apart), 2),
-        "images": {name: round(value, 2) for name, value in zip(names, apart, strict=True)},
+        "figures": {"mean": mean, **{name[6:-4]: round(value, 2) for name, value in by_name}},
         "measured": True,
     }
     RESULT.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     show(images[:SHOWN], drawn[:SHOWN])
-    print(f"{figures['mean_abs_difference']} of 255 over {len(names)} images\n{RESULT}\n{PICTURE}")
+    print(f"{mean} of 255 over {len(pairs)} images\n{RESULT}\n{PICTURE}")
 
 
 def show(real_NCHW: "Tensor", drawn_NCHW: "Tensor") -> None:

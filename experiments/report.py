@@ -11,6 +11,7 @@ import json
 import re
 import shlex
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from agents.config import AgentConfig
 
 ROOT = Path(__file__).parent.parent
 ROWS = ROOT / "docs" / "results" / "babyai_ppo.json"
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "clevr.md")
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Row = dict[str, Any]
@@ -99,9 +100,13 @@ def command(config: AgentConfig) -> str:
 
 def filled(document: str) -> str:
     """The document with its tables written anew."""
-    tables = {"results": results_table, "commands": commands_table}
     rows = read_rows()
-    return MARKED.sub(lambda m: f"{m[1]}{tables[m[2]](rows)}{m[3]}", document)
+    tables = {
+        "results": lambda: results_table(rows),
+        "commands": lambda: commands_table(rows),
+        "clevr": clevr_table,
+    }
+    return MARKED.sub(lambda m: f"{m[1]}{tables[m[2]]()}{m[3]}", document)
 
 
 def results_table(rows: list[Row]) -> str:
@@ -143,6 +148,28 @@ def commands_table(rows: list[Row]) -> str:
         )
         lines.append(f"- **{first['what']}**{seeds}: {how}\n\n      {first['command']}\n")
     return "\n".join(lines) + "\n"
+
+
+def clevr_table() -> str:
+    """One line a file of docs/results/clevr_*.json, its figures side by side."""
+    lines = ["| what | figures | command | hardware | date |", "| --- | --- | --- | --- | --- |"]
+    for path in sorted(ROWS.parent.glob("clevr_*.json")):
+        row = json.loads(path.read_text(encoding="utf-8"))
+        figures = "; ".join(f"{name}: {value}" for name, value in flat(row["figures"]))
+        cells = (row["what"], figures, f"`{row['command']}`", row["hardware"], row["date"])
+        lines.append(
+            f"| {' | '.join(cells if row['measured'] else (*cells[:1], 'not measured'))} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def flat(figures: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The figures, those within figures after their group's name."""
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}, {inner}", one) for inner, one in flat(value))
+        else:
+            yield name, value
 
 
 def short(commit: str | None) -> str:
