@@ -161,9 +161,14 @@ def _inside(agent: BaseAlgorithm, observation: Observation) -> tuple[Any, float,
 
 
 def _write_gif(frames: list[Picture], path: Path) -> None:
-    """All frames at a smaller size in one palette of 64 colours: small enough for a README."""
+    """All frames at a smaller size in one palette: small enough for a README.
+
+    The palette covers the colours of frames from all over the film, rare ones too: a red ball is
+    few pixels, and must not turn brown.
+    """
     small = [Image.fromarray(frame).resize(GIF_SIZE, Image.Resampling.LANCZOS) for frame in frames]
-    palette = small[0].quantize(64)
+    some = np.vstack([np.asarray(image) for image in small[:: max(1, len(small) // 12)]])
+    palette = Image.fromarray(some).quantize(256, Image.Quantize.MAXCOVERAGE)
     quantized = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in small]
     quantized[0].save(
         path,
