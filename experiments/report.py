@@ -156,10 +156,9 @@ def clevr_table() -> str:
     for path in sorted(ROWS.parent.glob("clevr_*.json")):
         row = json.loads(path.read_text(encoding="utf-8"))
         figures = "; ".join(f"{name}: {value}" for name, value in flat(row["figures"]))
-        cells = (row["what"], figures, f"`{row['command']}`", row["hardware"], row["date"])
-        lines.append(
-            f"| {' | '.join(cells if row['measured'] else (*cells[:1], 'not measured'))} |"
-        )
+        measured = (figures, row["hardware"], row["date"]) if row["measured"] else ("not measured",)
+        what, command, (first, *rest) = row["what"], f"`{row['command']}`", measured
+        lines.append(f"| {' | '.join((what, first, command, *rest))} |")
     return "\n".join(lines) + "\n"
 
 
