@@ -86,6 +86,6 @@ def _non_finite(learner: PPO, crash_folder: Path, what: str) -> NonFiniteError:
     dump = Checkpointer(crash_folder).save(learner.num_timesteps, state)
     return NonFiniteError(
         f"{what} is NaN or infinite at step {learner.num_timesteps:,}; training stopped before it "
-        f"could spread. The batch is in {dump}, the last good checkpoint is untouched. "
+        f"could spread. The batch is in {dump}; checkpoints saved before are untouched. "
         "Try a smaller --learning-rate"
     )

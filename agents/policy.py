@@ -13,7 +13,7 @@ class FiLMPolicy(MultiInputActorCriticPolicy):
     """Linear policy and value heads on shared FiLM features: `PPO(FiLMPolicy, env)`, or `A2C`.
 
     Keyword arguments are those of SB3's policy. Its orthogonal initialisation (gain sqrt 2, and
-    0.01 for the action logits) learns about twice as fast here as PyTorch's (docs/architecture.md).
+    0.01 for the action logits) learns faster here than PyTorch's (docs/architecture.md).
     """
 
     def __init__(

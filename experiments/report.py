@@ -3,8 +3,9 @@
     python experiments/report.py --add runs/go-to-the-red-ball    a finished run becomes a row
     python experiments/report.py                                  write the tables anew
 
-Rows live in docs/results/babyai_ppo.json; a document holds a table between `<!-- table: NAME -->`
-and `<!-- end -->`. A test fails when a document differs from its rows.
+Rows of agents live in docs/results/babyai_ppo.json, figures of CLEVR in docs/results/clevr_*.json; a
+document holds a table between `<!-- table: NAME -->` and `<!-- end -->`. A test fails when a
+document differs from them.
 """
 
 import json
@@ -43,6 +44,8 @@ def main() -> None:
     with cli.exit_status():
         rows = read_rows()
         for path in options.add:
+            if add_answerer(path):
+                continue
             new = row_of(path)
             same = ("command", "seed", "hardware")
             rows = [row for row in rows if any(row[key] != new[key] for key in same)] + [new]
@@ -55,6 +58,37 @@ def main() -> None:
 def read_rows() -> list[Row]:
     """All rows, measured or not."""
     return list(json.loads(ROWS.read_text(encoding="utf-8")))
+
+
+def add_answerer(path: Path) -> bool:
+    """Write a finished run of the question answerer to its file; False if it is another run."""
+    summary = json.loads((path / "summary.json").read_bytes()) if path.is_dir() else {}
+    if "question_only" not in summary:
+        return False
+    percent = {
+        "FiLM": summary["accuracy"],
+        "question-only LSTM": summary["question_only"],
+        "images swapped between scenes": summary["images_swapped"],
+    }
+    figures = {name: f"{value:.1%}" for name, value in percent.items()}
+    seconds = {name: f"{value:.0f} s" for name, value in summary["seconds"].items()}
+    row = {
+        "what": f"the default preset on {summary['questions']:,} held-out questions, "
+        f"seed {summary['seed']}",
+        "command": "python experiments/clevr_train.py",
+        "hardware": summary["device"],
+        "date": written_on(path / "summary.json"),
+        "figures": {**figures, **seconds},
+        "measured": True,
+    }
+    target = ROWS.parent / "clevr_small.json"
+    target.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+    return True
+
+
+def written_on(path: Path) -> str:
+    """The date of a file, as in 2026-11-21."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
 
 
 def row_of(path: Path) -> Row:
@@ -79,9 +113,7 @@ def row_of(path: Path) -> Row:
         "train_seconds": summary["wall_seconds"],
         "steps_per_second": summary["steps_per_second"],
         "hardware": summary["device"],
-        "date": datetime.fromtimestamp((path / "summary.json").stat().st_mtime, UTC)
-        .date()
-        .isoformat(),
+        "date": written_on(path / "summary.json"),
         "commit": summary["commit"],
     }
 
