@@ -3,7 +3,7 @@
     python experiments/report.py --add runs/go-to-the-red-ball    a finished run becomes a row
     python experiments/report.py                                  write the tables anew
 
-Rows of agents live in docs/results/babyai_ppo.json, figures of CLEVR in docs/results/clevr_*.json; a
+Rows of agents live in docs/results/babyai_ppo.json, figures of CLEVR in clevr_*.json beside it; a
 document holds a table between `<!-- table: NAME -->` and `<!-- end -->`. A test fails when a
 document differs from them.
 """
