@@ -113,23 +113,33 @@ class Batches(Dataset[Batch]):
         images: bytes (N, 3, H, W).
         table: the questions.
         config: seed, batch_size, share, easy, shift and how long to train.
+        part: (r, n): every n-th group of each batch, from the r-th on; by default all. What is
+            in a batch, and how its images are moved, is the same for any n.
 
     Attributes:
         steps: number of batches of the whole run.
         easy_steps: how many of them, from the first, have only easy questions.
 
     Raises:
-        UserError: there is no question, or one without an answer.
+        UserError: there is no question, or one without an answer; the groups of a batch cannot be
+            divided into n equal parts.
     """
 
-    def __init__(self, images: Images, table: QuestionTable, config: VQAConfig) -> None:
+    def __init__(
+        self,
+        images: Images,
+        table: QuestionTable,
+        config: VQAConfig,
+        part: tuple[int, int] = (0, 1),
+    ) -> None:
         if not len(table) or bool((table.answers == NO_ANSWER).any()):
             raise UserError("training needs questions, all with an answer that CLEVR knows")
-        self.images, self.table, self.config = images, table, config
+        self.images, self.table, self.config, self.part = images, table, config, part
         self._all, self._easy = np.arange(len(table)), np.flatnonzero(table.easy.numpy())
         self.steps = config.steps or config.epochs * self._batches_per_epoch(self._all)
         self.easy_steps = round(config.easy * self.steps) if len(self._easy) else 0
         self._groups: dict[tuple[bool, int], list[np.ndarray]] = {}
+        self._check_part()
 
     def __len__(self) -> int:
         return self.steps
@@ -141,12 +151,14 @@ class Batches(Dataset[Batch]):
         epoch, number = divmod(in_phase, self._batches_per_epoch(chosen))
         groups = self._epoch(chosen, easy, epoch)
         size = self._groups_per_batch
-        index_Q = torch.from_numpy(np.concatenate(groups[number * size : (number + 1) * size]))
+        whole = groups[number * size : (number + 1) * size]
+        first, every = self.part
+        index_Q = torch.from_numpy(np.concatenate(whole[first::every]))
         batch = batch_of(self.images, self.table, index_Q)
         if not self.config.shift:
             return batch
-        rng = np.random.default_rng([self.config.seed, 0, step])
-        return batch._replace(images=shifted(batch.images, self.config.shift, rng))
+        moves_2B = self._moves(step, np.concatenate(whole), index_Q)
+        return batch._replace(images=shifted(batch.images, moves_2B))
 
     def loader(self, start: int) -> DataLoader[Batch]:
         """The batches from step `start` to the end, prepared by the configured workers."""
@@ -159,14 +171,36 @@ class Batches(Dataset[Batch]):
             generator=torch.Generator(),  # else starting it would draw from the global one
         )
 
+    def _moves(self, step: int, whole_Q: np.ndarray, index_Q: Tensor) -> Tensor:
+        """How far down and right each image of the part is shown: drawn for the whole batch."""
+        rng = np.random.default_rng([self.config.seed, 0, step])
+        image_N = self.table.images.numpy()
+        image_B = np.unique(image_N[whole_Q])
+        moves_2B = rng.integers(-self.config.shift, self.config.shift + 1, (2, len(image_B)))
+        return torch.from_numpy(moves_2B[:, np.isin(image_B, image_N[index_Q.numpy()])])
+
+    def _check_part(self) -> None:
+        parts = self.part[1]
+        for chosen in (self._all, self._easy) if self.easy_steps else (self._all,):
+            size = min(self._groups_per_batch, self._num_groups(chosen))
+            if size % parts:
+                fitting = -(-size // parts) * parts * self.config.share
+                raise UserError(
+                    f"a batch of {size} images (--batch-size {self.config.batch_size} questions, "
+                    f"--share {self.config.share} of an image) cannot be divided among {parts} "
+                    f"processes; type --batch-size {fitting}, or start another number of processes"
+                )
+
     @property
     def _groups_per_batch(self) -> int:
         return max(1, self.config.batch_size // self.config.share)
 
     def _batches_per_epoch(self, chosen: np.ndarray) -> int:
+        return max(1, self._num_groups(chosen) // self._groups_per_batch)
+
+    def _num_groups(self, chosen: np.ndarray) -> int:
         of_image = np.bincount(self.table.images.numpy()[chosen])
-        groups = -(-of_image // self.config.share)
-        return max(1, int(groups.sum()) // self._groups_per_batch)
+        return int((-(-of_image // self.config.share)).sum())
 
     def _epoch(self, chosen: np.ndarray, easy: bool, epoch: int) -> list[np.ndarray]:
         """The groups of one epoch in their order; those of the latest epoch are kept."""
@@ -182,10 +216,10 @@ class Batches(Dataset[Batch]):
         return self._groups[easy, epoch]
 
 
-def shifted(images_BCHW: Tensor, most: int, rng: np.random.Generator) -> Tensor:
-    """Move each image by up to `most` pixels in x and y; what comes in is the nearest border."""
+def shifted(images_BCHW: Tensor, moves_2B: Tensor) -> Tensor:
+    """Show what is so many pixels further down and right; what comes in is the nearest border."""
     B, C, H, W = images_BCHW.shape
-    down_B11, right_B11 = torch.from_numpy(rng.integers(-most, most + 1, (2, B, 1, 1)))
+    down_B11, right_B11 = moves_2B[:, :, None, None]
     y_BH1 = (torch.arange(H)[:, None] + down_B11).clamp(0, H - 1)
     x_B1W = (torch.arange(W) + right_B11).clamp(0, W - 1)
     cell_BHW = (y_BH1 * W + x_B1W).to(images_BCHW.device)

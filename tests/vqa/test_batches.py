@@ -101,10 +101,39 @@ def test_a_shift_moves_the_picture_and_repeats_its_border():
     image = torch.arange(48, dtype=torch.uint8).reshape(1, 1, 6, 8)
     padded = torch.nn.functional.pad(image.float(), (2, 2, 2, 2), mode="replicate").byte()
     windows = [padded[:, :, y : y + 6, x : x + 8] for y in range(5) for x in range(5)]
-    rng = np.random.default_rng(0)
-    moved = [shifted(image, 2, rng) for _ in range(300)]
-    seen = {next(i for i, w in enumerate(windows) if torch.equal(w, m)) for m in moved}
-    assert seen == set(range(25))
+    moves = torch.cartesian_prod(torch.arange(-2, 3), torch.arange(-2, 3))
+    moved = [shifted(image, move[:, None]) for move in moves]
+    assert torch.equal(torch.stack(moved), torch.stack(windows))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_the_parts_of_a_batch_are_the_batch_whatever_their_number(parts):
+    """Each image, as it is moved, with each of its questions: the same set."""
+
+    def shown(batch):
+        pixels = [tuple(image.flatten().tolist()) for image in batch.images]
+        return Counter(
+            (pixels[row], tuple(tokens[:length].tolist()), int(answer))
+            for row, tokens, length, answer in zip(
+                batch.rows, batch.tokens, batch.lengths, batch.answers, strict=True
+            )
+        )
+
+    config = replace(CONFIG, batch_size=12, share=3, shift=2)
+    images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8)
+    whole = Batches(images, table(6, 8), config)
+    each = [Batches(images, table(6, 8), config, (part, parts)) for part in range(parts)]
+    for step in range(whole.steps):
+        divided = [shown(batches[step]) for batches in each]
+        assert sum(divided, Counter()) == shown(whole[step])
+        assert all(divided)
+
+
+def test_a_batch_that_cannot_be_divided_equally_is_refused():
+    config = replace(CONFIG, batch_size=12, share=3)
+    with pytest.raises(UserError, match=r"batch of 4 images .* 3 processes; type --batch-size 18"):
+        Batches(pictures(6), table(6, 8), config, (0, 3))
+    Batches(pictures(6), table(6, 8), replace(config, batch_size=18), (0, 3))
 
 
 def test_each_image_of_a_batch_is_there_once():
