@@ -4,7 +4,8 @@
     python experiments/clevr_evaluate.py --run R --data CLEVR_v1.0 --split test --predictions P.txt
 
 Writes evaluation-SPLIT.json into the run folder (or --out): overall, the paper's five categories,
-13 question types, 90 families, by objects and lengths, counting errors, images swapped.
+13 question types, 90 families, by objects and lengths, counting errors, consistency of answers
+about one image, images swapped between scenes.
 """
 
 from dataclasses import dataclass
@@ -103,11 +104,24 @@ def _show(figures: dict[str, Any], name: str) -> None:
         for key, group in figures[title].items():
             groups.add_row(key, f"{group['accuracy']:.1%}", f"{group['questions']:,}")
         console.print(groups)
+    _show_consistency(figures["consistency"])
     if (swapped := figures["images_swapped"]["accuracy"]) is not None:
         console.print(f"images swapped between scenes: {swapped:.1%}")
     errors = figures["counting_errors"]
     shares = ", ".join(f"{k}: {share:.1%}" for k, share in errors["by_distance"].items())
     console.print(f"{errors['errors']} counting errors by distance: {shares or 'none'}")
+
+
+def _show_consistency(figures: dict[str, Any]) -> None:
+    """How often answers about one image contradict each other, rule by rule."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("related questions about one image", "contradict each other", "groups")
+    for rule, row in {**figures["by_rule"], "all": figures}.items():
+        share = "" if row["contradicted"] is None else f"{row['contradicted']:.1%}"
+        table.add_row(rule, share, f"{row['groups']:,}")
+    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import torch
 
 from film_rl.run import RunFolder, describe_device
 from vqa.config import VQAConfig
+from vqa.consistency import consistency
 from vqa.dataset import Dataset
 from vqa.evaluation import answers_of, evaluate, other_images
 from vqa.learner import Learner, accuracy, predict
@@ -64,11 +65,12 @@ def finish(
 
 
 def assess(learner: Learner, dataset: Dataset, split: Split) -> tuple[dict[str, Any], list[str]]:
-    """All figures of an evaluation, those with images swapped among them, and the answers."""
+    """All figures of an evaluation, with consistency and swapped images, and the answers."""
     predicted = answers_of(predict(learner, split.images, split.table))
     scenes = dataset.scenes
     objects = [len(scenes[row]["objects"]) for row in dataset.rows.tolist()] if scenes else None
     figures = evaluate(dataset.questions, predicted, objects)
+    figures["consistency"] = consistency(dataset.questions, predicted)
     swapped = None
     if len(split.table.images.unique()) > 1:
         swapped = accuracy(learner, split.images, other_images(split.table))
