@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import vqa.images
+from vqa.cache import BLOCK, BlockCache
 from vqa.errors import DataError
-from vqa.images import BLOCK, cached_images, images_on, read_image
+from vqa.images import cached_images, images_on, read_image
 
 NUMBER = 2 * BLOCK + 5
 
@@ -96,13 +96,13 @@ def test_writing_into_the_images_does_not_change_the_cache(files, tmp_path):
 def built(monkeypatch) -> list[int]:
     """The blocks that were built, as they are."""
     blocks = []
-    build = vqa.images._Cache._build
+    build = BlockCache._build
 
-    def recorded(self, block, picture_size):
+    def recorded(self, block):
         blocks.append(block)
-        return build(self, block, picture_size)
+        return build(self, block)
 
-    monkeypatch.setattr(vqa.images._Cache, "_build", recorded)
+    monkeypatch.setattr(BlockCache, "_build", recorded)
     return blocks
 
 
@@ -181,20 +181,21 @@ def test_another_size_and_more_pictures_are_another_cache(files, tmp_path, built
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
-from vqa.images import _Cache, cached_images
+from vqa.cache import BlockCache
+from vqa.images import cached_images
 
-folder, build = Path(sys.argv[1]), _Cache._build
+folder, build = Path(sys.argv[1]), BlockCache._build
 
 
-def dies(self, block, picture_size):
+def dies(self, block):
     if block == 5:
         while not (self.journal.exists() and self.journal.stat().st_size):
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
-    return build(self, block, picture_size)
+    return build(self, block)
 
 
-_Cache._build = dies
+BlockCache._build = dies
 cached_images(sorted(folder.glob("*.png")), folder / "cache", size=8)
 """
 
