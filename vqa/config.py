@@ -42,6 +42,8 @@ class VQAConfig:
     """Kernel size of a stem that reads features (from pixels it is 4)."""
     feature_channels: int = 1024
     """Feature maps of the pre-trained network (with --inputs features)."""
+    feature_weights: str | None = None
+    """A file of torchvision's ResNet-101 weights; downloaded when not given."""
     channels: int = 64
     """Feature maps of every residual block."""
     blocks: int = 4

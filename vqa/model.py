@@ -155,6 +155,7 @@ def lengths(tokens_QT: Tensor) -> Tensor:
 
 
 def to_input(images_BCHW: Tensor, device: torch.device) -> Tensor:
-    """Bytes (B, 3, H, W) as the network's input on the device: 0 to 1, channels last."""
+    """Bytes (B, 3, H, W), which become 0 to 1, or features; on the device, channels last."""
     images_BCHW = images_BCHW.to(device, non_blocking=True)
-    return images_BCHW.to(torch.float32, memory_format=torch.channels_last).div_(255)
+    input_BCHW = images_BCHW.to(torch.float32, memory_format=torch.channels_last)
+    return input_BCHW.div_(255) if images_BCHW.dtype == torch.uint8 else input_BCHW

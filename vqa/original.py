@@ -68,7 +68,7 @@ def load(path: Path) -> Original:
         UserError: the file is missing, damaged, holds more than plain data and tensors, or a
             network that this program cannot build.
     """
-    checkpoint = _read(path)
+    checkpoint = read_weights(path)
     try:
         generator, network, vocab = (
             dict(checkpoint[name])
@@ -89,7 +89,12 @@ def load(path: Path) -> Original:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_weights(path: Path) -> dict[str, Any]:
+    """The dict in a file that `torch.save` wrote, of tensors and plain data; runs no code in it.
+
+    Raises:
+        UserError: the file is missing, damaged, or holds more than that.
+    """
     if not path.is_file():
         raise UserError(f"there is no file {path}")
     try:
@@ -100,7 +105,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"or holds more than tensors and plain data ({type(error).__name__})"
         ) from None
     if not isinstance(checkpoint, dict):
-        raise UserError(f"{path} holds a {type(checkpoint).__name__}; expected a dict of networks")
+        raise UserError(f"{path} holds a {type(checkpoint).__name__}; expected a dict")
     return checkpoint
 
 
