@@ -8,12 +8,11 @@
 Cost and expected results: docs/benchmarks.md.
 """
 
-import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cli
+from training_run import RunOptions, open_run, wanted_config
 
 from agents.config import AgentConfig
 
@@ -22,62 +21,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options(AgentConfig):
+class Options(RunOptions, AgentConfig):
     """A training run, and where it lives."""
-
-    run: Path | None = None
-    """The run folder; a new one below runs/, named after the task, when not given."""
-    resume: bool = False
-    """Go on with the run in --run, exactly as if it had never stopped."""
 
 
 def main() -> None:
     """Train (or go on training), then evaluate, plot and film."""
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
-        run, config = resume_run(options) if options.resume else new_run(options)
+        from agents.learner import check
+
+        config = wanted_config(options, AgentConfig, lists=("instr",))
+        check(config)
+        run = open_run(options, config, " ".join(config.instr) or str(config.level))
         with run:
             print(f"run folder: {run.path}")
             if run.summary() is None:
                 train_and_finish(run, config)
             report(run)
-
-
-def new_run(options: Options) -> tuple["RunFolder", AgentConfig]:
-    """A run folder made for these options, once they are known to work."""
-    from agents.learner import check
-    from film_rl.run import RunFolder
-
-    config = agent_config(options)
-    check(config)
-    if options.run:
-        return RunFolder.create(options.run, config), config
-    name = " ".join(config.instr) or str(config.level)
-    return RunFolder.create_numbered(Path("runs"), name, config), config
-
-
-def resume_run(options: Options) -> tuple["RunFolder", AgentConfig]:
-    """An existing run and its configuration; only the device may be another than it was."""
-    from agents.learner import check
-    from film_rl.run import RunFolder, UserError, differences
-
-    if options.run is None:
-        raise UserError("--resume needs the run to go on with; type --run runs/NAME --resume")
-    run = RunFolder.existing(options.run)
-    saved = run.config(AgentConfig)
-    # Read again with the run's own configuration as the default: what now differs was typed.
-    default = Options(**{**vars(saved), "instr": ()}, run=options.run, resume=True)
-    typed = agent_config(cli.parse(Options, __doc__ or "", default))
-    typed = dataclasses.replace(typed, instr=typed.instr or saved.instr)
-    config = dataclasses.replace(saved, device=typed.device)
-    if changes := differences(config, typed):
-        listed = "\n  ".join(changes)
-        raise UserError(
-            f"{run.path} holds a run of another configuration; leave these options out to go on "
-            f"with it, or start a new one with another --run:\n  {listed}"
-        )
-    check(config)
-    return run, config
 
 
 def train_and_finish(run: "RunFolder", config: AgentConfig) -> None:
@@ -109,12 +70,6 @@ def report(run: "RunFolder") -> None:
         print(f"language control: the object named by a swapped sentence is first in {rate:.1%}")
     for name, file in {**summary["files"], "summary": "summary.json"}.items():
         print(f"  {name:15s} {run.path / file}")
-
-
-def agent_config(options: Options) -> AgentConfig:
-    """The options without those that only say where the run lives."""
-    fields = dataclasses.fields(AgentConfig)
-    return AgentConfig(**{field.name: getattr(options, field.name) for field in fields})
 
 
 if __name__ == "__main__":

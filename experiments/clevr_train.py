@@ -4,36 +4,33 @@
     python experiments/clevr_train.py --data CLEVR_v1.0 --preset fast
     python experiments/clevr_train.py --data CLEVR_v1.0 --preset paper --run runs/paper
     python experiments/clevr_train.py --run runs/clevr-small --resume
+    torchrun --nproc-per-node 8 experiments/clevr_train.py --data CLEVR_v1.0 --preset fast
 
 The preset `small` (the default) makes its own data and takes about ten minutes on two CPU cores;
 `paper` is the paper's network and training; `fast` the same network with large batches.
 """
 
-import dataclasses
 import sys
 import time
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import cli
+from training_run import RunOptions, open_run, wanted_config
 
 from vqa.config import PRESETS, VQAConfig
 
 if TYPE_CHECKING:
-    from film_rl.run import RunFolder
+    from film_rl.run import RunFolder, Team
 
 
 @dataclass(frozen=True)
-class Options(VQAConfig):
+class Options(RunOptions, VQAConfig):
     """A training run, and where it lives."""
 
     preset: Literal["small", "paper", "fast"] = "small"
     """The defaults of all other options."""
-    run: Path | None = None
-    """The run folder; a new one below runs/, named after the preset, when not given."""
-    resume: bool = False
-    """Go on with the run in --run, exactly as if it had never stopped."""
 
 
 def main() -> None:
@@ -42,12 +39,22 @@ def main() -> None:
     default = Options(**vars(PRESETS[preset]()), preset=preset)
     options = cli.parse(Options, __doc__ or "", default)
     with cli.exit_status():
-        run, config = resume_run(options) if options.resume else new_run(options)
-        with run:
-            print(f"run folder: {run.path}", flush=True)
+        from film_rl.run import RunFolder
+        from film_rl.run.accelerated import join_team
+        from vqa.check import check
+
+        config = wanted_config(options, VQAConfig)
+        check(config)
+        team = join_team(config.device)
+        path = str(open_run(options, config, f"clevr {preset}").path) if team.first else ""
+        run = RunFolder(team.told(path))
+        with run if team.first else nullcontext():
+            if team.first:
+                print(f"run folder: {run.path}", flush=True)
             if run.summary() is None:
-                train_and_finish(run, config)
-            report(run)
+                train_and_finish(run, config, team)
+            if team.first:
+                report(run)
 
 
 def _preset() -> Literal["small", "paper", "fast"]:
@@ -57,66 +64,45 @@ def _preset() -> Literal["small", "paper", "fast"]:
     return name if name in PRESETS else "small"  # type: ignore[return-value]
 
 
-def new_run(options: Options) -> tuple["RunFolder", VQAConfig]:
-    """A run folder made for these options, once they are known to work."""
-    from film_rl.run import RunFolder
-    from vqa.check import check
-
-    config = vqa_config(options)
-    check(config)
-    if options.run:
-        return RunFolder.create(options.run, config), config
-    return RunFolder.create_numbered(Path("runs"), f"clevr {options.preset}", config), config
-
-
-def resume_run(options: Options) -> tuple["RunFolder", VQAConfig]:
-    """An existing run and its configuration; only the device may be another than it was."""
-    from film_rl.run import RunFolder, UserError, differences
-    from vqa.check import check
-
-    if options.run is None:
-        raise UserError("--resume needs the run to go on with; type --run runs/NAME --resume")
-    run = RunFolder.existing(options.run)
-    saved = run.config(VQAConfig)
-    # Read again with the run's own configuration as the default: what now differs was typed.
-    default = Options(**vars(saved), run=options.run, resume=True)
-    typed = vqa_config(cli.parse(Options, __doc__ or "", default))
-    config = dataclasses.replace(saved, device=typed.device, workers=typed.workers)
-    if changes := differences(config, typed):
-        listed = "\n  ".join(changes)
-        raise UserError(
-            f"{run.path} holds a run of another configuration; leave these options out to go on "
-            f"with it, or start a new one with another --run:\n  {listed}"
-        )
-    check(config)
-    return run, config
-
-
-def train_and_finish(run: "RunFolder", config: VQAConfig) -> None:
-    """Make or read the data, train to the end, then evaluate and draw."""
-    from film_rl.run import Interrupted
+def train_and_finish(run: "RunFolder", config: VQAConfig, team: "Team") -> None:
+    """Make or read the data and train to the end; the first process then evaluates and draws."""
+    from film_rl.run import Interrupted, NonFiniteError
     from vqa.finish import finish
     from vqa.prepare import fresh_learner, to_split, training_data, vocabulary_of
     from vqa.training import train
 
     began = time.monotonic()
-    train_data, val_data = training_data(config)
+    with team.first_goes_ahead():
+        train_data, val_data = training_data(config)
     vocabulary = vocabulary_of(train_data)
-    vocabulary.save(run.path / "vocab.json")
-    train_split, val_split = to_split(train_data, vocabulary), to_split(val_data, vocabulary)
+    splits = to_split(train_data, vocabulary), to_split(val_data, vocabulary)
     seconds = {"data": time.monotonic() - began}
+    learner = fresh_learner(config, vocabulary)
+    learner.join(team)
+    if not team.first:
+        with suppress(Interrupted, NonFiniteError):  # the first process tells
+            train(config, *splits, learner, run)
+            team.leave()
+        return
+    vocabulary.save(run.path / "vocab.json")
     print(
         f"training on {len(train_data):,} questions about {len(train_data.images):,} images",
         flush=True,
     )
-    learner = fresh_learner(config, vocabulary)
     try:
-        seconds["training"] = train(config, train_split, val_split, learner, run)
+        seconds["training"] = train(config, *splits, learner, run)
     except Interrupted:
-        print(f"saved; go on with: python experiments/clevr_train.py --run {run.path} --resume")
+        print(f"saved; go on with: {_launcher(team)} --run {run.path} --resume", flush=True)
         raise
+    team.leave()
     print("evaluating, training the question-only baseline and drawing ...", flush=True)
-    finish(config, run, learner, vocabulary, train_split, (val_data, val_split), seconds)
+    finish(config, run, learner, vocabulary, splits[0], (val_data, splits[1]), seconds)
+
+
+def _launcher(team: "Team") -> str:
+    processes = team.part[1]
+    launcher = "python" if processes == 1 else f"torchrun --nproc-per-node {processes}"
+    return f"{launcher} experiments/clevr_train.py"
 
 
 def report(run: "RunFolder") -> None:
@@ -134,12 +120,6 @@ def report(run: "RunFolder") -> None:
     print(f"{seconds}; {summary['steps']:,} steps on {summary['device']}")
     for name, file in {**summary["files"], "summary": "summary.json"}.items():
         print(f"  {name:15s} {run.path / file}")
-
-
-def vqa_config(options: Options) -> VQAConfig:
-    """The options without those that only say where the run lives."""
-    fields = dataclasses.fields(VQAConfig)
-    return VQAConfig(**{field.name: getattr(options, field.name) for field in fields})
 
 
 if __name__ == "__main__":

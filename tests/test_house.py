@@ -13,8 +13,8 @@ SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 # DESIGN: imports only point down this list.
 MAY_IMPORT = {
     "film_rl": {"torch"},
-    "film_rl/run": {"film_rl", "torch", "numpy", "safetensors", "rich", "filelock"},
-    "vqa": {"film_rl", "torch", "numpy", "PIL", "rich", "filelock", "matplotlib"},
+    "film_rl/run": {"film_rl", "torch", "numpy", "safetensors", "rich", "filelock", "accelerate"},
+    "vqa": {"film_rl", "torch", "numpy", "PIL", "rich", "filelock", "matplotlib", "torchvision"},
     "envs": {"minigrid", "gymnasium", "torch", "numpy"},
     "agents": {
         "film_rl", "envs", "stable_baselines3", "torch", "numpy", "gymnasium",
@@ -22,7 +22,7 @@ MAY_IMPORT = {
     },
     "experiments": {
         "film_rl", "envs", "agents", "vqa", "torch", "numpy", "PIL", "tyro", "rich", "cli",
-        "trained", "answerer", "stable_baselines3"},
+        "trained", "answerer", "training_run", "stable_baselines3"},
 }  # fmt: skip
 
 # What could run code from a file, or a string.

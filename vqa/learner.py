@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from film_rl.run import Checkpointer, NonFiniteError, autocast, rng_state
+from film_rl.run import Checkpointer, NonFiniteError, Team, autocast, rng_state
 from vqa.batches import Batch, Images, QuestionTable, batch_of
 from vqa.model import to_input
 
@@ -33,6 +33,9 @@ class Learner:
         precision: of its matrix products.
         weight_decay: Adam's L2 penalty.
         clip: largest norm of the gradient; 0: any.
+
+    Attributes:
+        team: the processes that share each batch; one, until `join`.
     """
 
     def __init__(
@@ -51,6 +54,12 @@ class Learner:
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), weight_decay=weight_decay, fused=fused
         )
+        self.team = Team()
+
+    def join(self, team: Team) -> None:
+        """Train with other processes from now on: each gives `update` its part of the batch."""
+        self.team = team
+        team.prepare(self.model)
 
     def logits(self, batch: Batch) -> Tensor:
         """Answer a batch: logits (Q, A) in float32."""
@@ -66,6 +75,8 @@ class Learner:
     def update(self, batch: Batch, rate: float) -> tuple[float, float]:
         """One gradient step with this learning rate; the loss and the accuracy before it.
 
+        Loss, accuracy and gradient are those of the whole team's batch.
+
         Raises:
             NonFiniteError: the loss or a gradient is NaN or infinite; nothing was changed.
         """
@@ -77,12 +88,18 @@ class Learner:
         loss = F.cross_entropy(logits_QA, answers_Q)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        right = (logits_QA.argmax(1) == answers_Q).float().mean()
+        self.team.average([*self._moving(), loss.detach(), right], weight=len(answers_Q))
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         if not torch.isfinite(norm):
             raise NonFiniteError("the loss or a gradient is NaN or infinite")
         self.optimizer.step()
-        accuracy = (logits_QA.argmax(1) == answers_Q).float().mean()
-        return loss.item(), accuracy.item()
+        return loss.item(), right.item()
+
+    def _moving(self) -> list[Tensor]:
+        """What a process sees its own part of: gradients, and the running means of batch norms."""
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        return gradients + [b for b in self.model.buffers() if b.is_floating_point()]
 
     def state(self) -> dict[str, Any]:
         """Parameters, optimiser and random number generators."""

@@ -1,11 +1,13 @@
 """Training with exact resume: a checkpoint between two batches holds all that decides the rest."""
 
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 
 from film_rl.run import (
     Checkpointer,
@@ -67,7 +69,8 @@ def train(
     """Train from the newest checkpoint of the run (or the start) to the end.
 
     Call `seed_everything(config.seed)` before the learner is made: then equal configurations and
-    data give equal runs.
+    data give equal runs. The processes of a learner's team all call this with equal arguments, and
+    it ends alike in all.
 
     Returns:
         The seconds that all training of this run has taken.
@@ -75,14 +78,16 @@ def train(
     Raises:
         Interrupted: SIGINT or SIGTERM came; a checkpoint was saved first.
         NonFiniteError: a number became NaN; the last good checkpoint is untouched.
-        UserError: no checkpoint can be read or written.
+        UserError: no checkpoint can be read or written; a batch cannot be divided.
     """
     checkpoint = Checkpointer(run.checkpoints).load()
-    with (
-        closing(Metrics(run.path, checkpoint.state["metrics"] if checkpoint else None)) as metrics,
-        StopRequest() as stop,
-    ):
-        loop = _Loop(config, train_split, val_split, learner, run, metrics, stop)
+    learner.team.wait()  # all have read it: the first may write again
+    with ExitStack() as stack:
+        stop = stack.enter_context(StopRequest())
+        loop = _Loop(config, train_split, val_split, learner, run, stop)
+        if learner.team.first:
+            metrics = Metrics(run.path, checkpoint.state["metrics"] if checkpoint else None)
+            loop.metrics = stack.enter_context(closing(metrics))
         if checkpoint:
             loop.restore(checkpoint.step, checkpoint.state)
         with loop.progress:
@@ -100,15 +105,16 @@ class _Loop:
         val_split: Split,
         learner: Learner,
         run: RunFolder,
-        metrics: Metrics,
         stop: StopRequest,
     ) -> None:
-        self.config, self.learner = config, learner
+        self.config, self.learner, self.team = config, learner, learner.team
         split = train_split.to(learner.device)
-        self.batches = Batches(split.images, split.table, config)
+        self.batches = Batches(split.images, split.table, config, self.team.part)
         self.val_split = val_split.first(VALIDATED).to(learner.device)
-        self.folder, self.metrics, self.stop = run, metrics, stop
-        self.progress = Progress(self.batches.steps, metric="held-out accuracy")
+        self.folder, self.stop = run, stop
+        self.metrics: Metrics | None = None  # the first process writes them
+        console = Console(quiet=not self.team.first)
+        self.progress = Progress(self.batches.steps, metric="held-out accuracy", console=console)
         self.step = self.saved_at = 0
         self.seconds, self.began = 0.0, time.monotonic()
         self.sums = [0.0, 0.0]  # of loss and accuracy since the last record
@@ -143,7 +149,7 @@ class _Loop:
         try:
             loss, right = self.learner.update(batch, rate)
         except NonFiniteError as error:
-            dump = dump_crash(self.folder.path / "crash", self.step, self.learner, batch)
+            dump = self._dump_crash()
             raise NonFiniteError(
                 f"{error} at step {self.step:,}; training stopped before it could spread. The "
                 f"batch is in {dump}, the last good checkpoint is untouched. "
@@ -151,6 +157,16 @@ class _Loop:
             ) from None
         self.sums = [self.sums[0] + loss, self.sums[1] + right]
         self.step += 1
+
+    def _dump_crash(self) -> Path:
+        """Write the whole batch, whichever process's part of it was bad."""
+        folder = self.folder.path / "crash"
+        if self.team.first:
+            images, table = self.batches.images, self.batches.table
+            batch = Batches(images, table, self.config)[self.step]
+            dump_crash(folder, self.step, self.learner, batch)
+        self.team.wait()
+        return folder
 
     def _rate(self) -> float:
         config = self.config
@@ -170,19 +186,24 @@ class _Loop:
         held_out = None
         if self.step % config.eval_every == 0 or self.step == self.batches.steps:
             held_out = values["val/accuracy"] = self._evaluate()
-        if values:
+        if values and self.metrics:
             self.metrics.log(self.step, values)
         self.progress.update(self.step, held_out)
-        if self.stop.signum or self.step - self.saved_at >= config.checkpoint_every:
+        signum = int(self.team.largest(self.stop.signum or 0))
+        if signum or self.step - self.saved_at >= config.checkpoint_every:
             self._save()
-        if self.stop.signum:
-            raise Interrupted(self.stop.signum)
+        if signum:
+            raise Interrupted(signum)
 
     def _evaluate(self) -> float:
-        held_out = accuracy(self.learner, self.val_split.images, self.val_split.table)
+        """The held-out accuracy: the first process asks, the others hear of it."""
+        held_out = 0.0
+        if self.team.first:
+            held_out = accuracy(self.learner, self.val_split.images, self.val_split.table)
+        held_out = self.team.largest(held_out)
         if held_out > self.best:
             self.best, self.worse = held_out, 0
-            if self.config.patience:
+            if self.config.patience and self.team.first:
                 best = Checkpointer(self.folder.path / "best")
                 best.save(self.step, {"learner": {"model": self.learner.model.state_dict()}})
         else:
@@ -193,12 +214,17 @@ class _Loop:
         now = time.monotonic()
         self.seconds, self.began = self.seconds + now - self.began, now
         self.saved_at = self.step
+        if self.metrics:
+            self._write(self.metrics)
+        self.team.wait()
+
+    def _write(self, metrics: Metrics) -> None:
         state = {
             "learner": self.learner.state(),
             "sums": self.sums,
             "best": self.best,
             "worse": self.worse,
-            "metrics": self.metrics.position(),
+            "metrics": metrics.position(),
             "seconds": self.seconds,
         }
         Checkpointer(self.folder.checkpoints).save(self.step, state)

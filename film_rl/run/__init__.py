@@ -15,6 +15,7 @@ from film_rl.run.metrics import Metrics
 from film_rl.run.progress import Progress
 from film_rl.run.seeding import rng_state, seed_everything, separate_rng, set_rng_state
 from film_rl.run.signals import Interrupted, StopRequest
+from film_rl.run.team import Team
 
 __all__ = [
     "PRECISIONS",
@@ -26,6 +27,7 @@ __all__ = [
     "Progress",
     "RunFolder",
     "StopRequest",
+    "Team",
     "UserError",
     "autocast",
     "choose_device",

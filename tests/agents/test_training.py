@@ -2,11 +2,7 @@ import dataclasses
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -23,36 +19,22 @@ from film_rl.run import (
     UserError,
     seed_everything,
 )
-from film_rl.run.metrics import read_metrics
+from tests.kill_and_resume import assert_same, kill, records
 
 
 def final_state(run: RunFolder) -> dict:
     """All of the last checkpoint that decides how training would go on, and the metrics."""
     checkpoint = Checkpointer(run.checkpoints).load()
-    records = [
-        {k: v for k, v in r.items() if not k.startswith("time")} for r in read_metrics(run.path)
-    ]
     for episode in checkpoint.state["learner"]["episodes"]:
         del episode["t"]
     log = checkpoint.state["learner"]["log"]
     for name in [name for name in log if name.startswith("time")]:
         del log[name]
-    return {"step": checkpoint.step, "learner": checkpoint.state["learner"], "metrics": records}
-
-
-def assert_same(a, b, path="state") -> None:
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), path
-        for key in a:
-            assert_same(a[key], b[key], f"{path}.{key}")
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b), path
-        for index, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert_same(x, y, f"{path}.{index}")
-    elif isinstance(a, torch.Tensor):
-        assert torch.equal(a, b), path
-    else:
-        assert np.array_equal(a, b), path
+    return {
+        "step": checkpoint.step,
+        "learner": checkpoint.state["learner"],
+        "metrics": records(run),
+    }
 
 
 @pytest.mark.parametrize(
@@ -71,11 +53,7 @@ def test_a_killed_run_ends_bit_for_bit_like_one_never_killed(
     target, number, tiny, trained, tmp_path
 ):
     run = RunFolder.create(tmp_path / "killed", tiny)
-    script = Path(__file__).parent / "killed.py"
-    killed = subprocess.run(
-        [sys.executable, str(script), str(run.path), target, str(number)], check=False
-    )
-    assert killed.returncode == -signal.SIGKILL
+    kill(train, run, tiny, target, number)
     with run:
         train(tiny, run)
     whole, _ = trained
@@ -84,9 +62,7 @@ def test_a_killed_run_ends_bit_for_bit_like_one_never_killed(
 
 def test_at_most_one_checkpoint_interval_is_lost(tiny, tmp_path):
     run = RunFolder.create(tmp_path / "killed", tiny)
-    script = Path(__file__).parent / "killed.py"
-    target = "stable_baselines3.common.vec_env:DummyVecEnv.step_wait"
-    subprocess.run([sys.executable, str(script), str(run.path), target, "127"], check=False)
+    kill(train, run, tiny, "stable_baselines3.common.vec_env:DummyVecEnv.step_wait", 127)
     assert Checkpointer(run.checkpoints).load().step >= 126 * tiny.envs - tiny.checkpoint_every - (
         tiny.envs * tiny.rollout
     )

@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,13 +11,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from film_rl.run import Checkpointer, Interrupted, NonFiniteError, RunFolder, UserError
-from film_rl.run.metrics import read_metrics
+from tests.kill_and_resume import assert_same, kill, records
 from tests.vqa.toy import ANSWERS, TOY, VOCABULARY, toy_split, train_toy
 from vqa.batches import batch_of, question_table
 from vqa.learner import Learner, accuracy, learning_rate, predict
 from vqa.training import Split, make_learner, restore_trained, train, train_baseline
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +30,8 @@ def whole(tmp_path_factory) -> tuple[RunFolder, Learner]:
 def final_state(run: RunFolder) -> dict:
     """All of the last checkpoint but the time it took, and the metrics."""
     checkpoint = Checkpointer(run.checkpoints).load()
-    records = [{k: v for k, v in r.items() if k != "time"} for r in read_metrics(run.path)]
     state = {k: v for k, v in checkpoint.state.items() if k not in ("seconds", "metrics")}
-    return {"step": checkpoint.step, "state": state, "metrics": records}
-
-
-def assert_same(a, b, path="state") -> None:
-    assert type(a) is type(b), path
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), path
-        for key in a:
-            assert_same(a[key], b[key], f"{path}.{key}")
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b), path
-        for index, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert_same(x, y, f"{path}.{index}")
-    elif isinstance(a, torch.Tensor):
-        assert torch.equal(a, b), path
-    else:
-        assert (a == b) if not hasattr(a, "shape") else (a == b).all(), path
+    return {"step": checkpoint.step, "state": state, "metrics": records(run)}
 
 
 def test_it_learns_what_the_question_alone_does_not_tell(whole):
@@ -75,9 +53,7 @@ def test_it_learns_what_the_question_alone_does_not_tell(whole):
 )
 def test_a_killed_run_ends_bit_for_bit_like_one_never_killed(target, number, whole, tmp_path):
     run = RunFolder.create(tmp_path / "killed", TOY)
-    command = [sys.executable, "-m", "tests.vqa.killed", str(run.path), target, str(number)]
-    killed = subprocess.run(command, check=False, cwd=ROOT)
-    assert killed.returncode == -signal.SIGKILL
+    kill(train_toy, run, TOY, target, number)
     with run:
         train_toy(TOY, run)
     assert_same(final_state(run), final_state(whole[0]))
@@ -133,12 +109,12 @@ def test_patience_stops_and_keeps_the_best(tmp_path):
     config = replace(TOY, patience=2, eval_every=5, learning_rate=0.0, warmup=0)
     with RunFolder.create(tmp_path / "patient", config) as run:
         train_toy(config, run)
-    records = [r for r in read_metrics(run.path) if "val/accuracy" in r]
-    scores = [record["val/accuracy"] for record in records]
+    evaluated = [record for record in records(run) if "val/accuracy" in record]
+    scores = [record["val/accuracy"] for record in evaluated]
     best = max(range(len(scores)), key=scores.__getitem__)
     assert len(scores) == best + 3 < config.steps / config.eval_every
     fresh = make_learner(config, VOCABULARY, len(ANSWERS))
-    assert restore_trained(config, fresh, run) == records[best]["step"]
+    assert restore_trained(config, fresh, run) == evaluated[best]["step"]
     held_out = toy_split(20, seed=1)
     assert accuracy(fresh, held_out.images, held_out.table) == pytest.approx(max(scores))
 

@@ -1,8 +1,9 @@
 """A toy task that a small network learns in a second: what is the colour of this square?"""
 
 import torch
+from torch import nn
 
-from film_rl.run import seed_everything
+from film_rl.run import Team, seed_everything
 from vqa.batches import question_table
 from vqa.config import VQAConfig
 from vqa.training import Split, make_learner, train
@@ -51,8 +52,20 @@ def toy_split(images: int, seed: int) -> Split:
     return Split(pixels.byte(), question_table(questions, tokens, [i for i, _ in rows], ANSWERS))
 
 
-def train_toy(config, run):
-    """Train it in a run folder; the learner and the seconds."""
+def toy_learner(config, team=None):
+    """A fresh learner; without its batch norms where the configuration has norm="none"."""
     seed_everything(config.seed)
     learner = make_learner(config, VOCABULARY, len(ANSWERS))
+    learner.join(team or Team())
+    if config.norm == "none":
+        for module in list(learner.model.modules()):
+            for name, child in module.named_children():
+                if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
+                    setattr(module, name, nn.Identity())
+    return learner
+
+
+def train_toy(config, run, team=None):
+    """Train it in a run folder; the learner and the seconds."""
+    learner = toy_learner(config, team)
     return learner, train(config, toy_split(40, seed=0), toy_split(20, seed=1), learner, run)

@@ -1,0 +1,51 @@
+"""Train the toy task as one of the processes that torchrun starts.
+
+    torchrun --nproc-per-node 2 -m tests.vqa.together RUN_FOLDER [STEP EVENT]
+
+At that step something befalls the second process: a signal (its number), or `nan`.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+
+from film_rl.run import Interrupted, NonFiniteError, RunFolder
+from film_rl.run.accelerated import join_team
+from tests.kill_and_resume import signal_at_call
+from tests.vqa.toy import train_toy
+from vqa.config import VQAConfig
+from vqa.learner import Learner
+
+
+def poison_at_call(number: int) -> None:
+    """Make the n-th batch's logits NaN."""
+    real, calls = Learner.logits, []
+
+    def poisoned(learner, batch):
+        calls.append(batch)
+        return real(learner, batch) * (float("nan") if len(calls) == number else 1.0)
+
+    Learner.logits = poisoned
+
+
+def main() -> None:
+    folder, *event = sys.argv[1:]
+    team = join_team("cpu")
+    run = RunFolder(Path(team.told(folder if team.first else "")))
+    if event and not team.first:
+        step, what = event
+        if what == "nan":
+            poison_at_call(int(step))
+        else:
+            signal_at_call("vqa.learner:Learner.update", int(step), int(what))
+    config = run.config(VQAConfig)
+    if not team.first:
+        with contextlib.suppress(Interrupted, NonFiniteError):
+            train_toy(config, run, team)
+        return
+    with run:
+        train_toy(config, run, team)
+
+
+if __name__ == "__main__":
+    main()
