@@ -3,18 +3,21 @@
     python experiments/report.py --add runs/go-to-the-red-ball    a finished run becomes a row
     python experiments/report.py                                  write the tables anew
 
-Rows of agents live in docs/results/babyai_ppo.json, figures of CLEVR in clevr_*.json beside it; a
-document holds a table between `<!-- table: NAME -->` and `<!-- end -->`. A test fails when a
-document differs from them.
+Rows of agents live in docs/results/babyai_ppo.json, figures of CLEVR in clevr_*.json beside it: a
+row a file or a list of rows. Those of clevr_*_speed.json make the table `speed`, the others the
+table `clevr`; each table in clevr_statistics.json is one of its own, `statistics_NAME`. A document
+holds a table between `<!-- table: NAME -->` and `<!-- end -->`. A test fails when a document
+differs from them.
 """
 
 import json
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +26,13 @@ import cli
 from agents.config import AgentConfig
 
 ROOT = Path(__file__).parent.parent
-ROWS = ROOT / "docs" / "results" / "babyai_ppo.json"
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "clevr.md")
+RESULTS = ROOT / "docs" / "results"
+ROWS = RESULTS / "babyai_ppo.json"
+STATISTICS = RESULTS / "clevr_statistics.json"
+DOCUMENTS = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "clevr", "clevr_statistics")),
+)
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Row = dict[str, Any]
@@ -81,7 +89,7 @@ def add_answerer(path: Path) -> bool:
         "figures": {**figures, **seconds},
         "measured": True,
     }
-    target = ROWS.parent / "clevr_small.json"
+    target = RESULTS / "clevr_small.json"
     target.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return True
 
@@ -132,13 +140,32 @@ def command(config: AgentConfig) -> str:
 
 def filled(document: str) -> str:
     """The document with its tables written anew."""
-    rows = read_rows()
+    rows, clevr = read_rows(), clevr_files()
+    speeds = [path for path in clevr if path.stem.endswith("_speed")]
+    (statistics,) = rows_of(STATISTICS)
     tables = {
         "results": lambda: results_table(rows),
         "commands": lambda: commands_table(rows),
-        "clevr": clevr_table,
+        "clevr": lambda: figures_table([p for p in clevr if p not in {*speeds, STATISTICS}]),
+        "speed": lambda: figures_table(speeds),
+        "statistics": lambda: measured_by(statistics),
+        **{
+            f"statistics_{name}": partial(grid, table)
+            for name, table in statistics["figures"].items()
+        },
     }
     return MARKED.sub(lambda m: f"{m[1]}{tables[m[2]]()}{m[3]}", document)
+
+
+def clevr_files() -> list[Path]:
+    """The files of CLEVR's figures, in the order of their names."""
+    return sorted(RESULTS.glob("clevr_*.json"))
+
+
+def rows_of(path: Path) -> list[Row]:
+    """What a file of figures holds: one row, or several."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content if isinstance(content, list) else [content]
 
 
 def results_table(rows: list[Row]) -> str:
@@ -182,16 +209,37 @@ def commands_table(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def clevr_table() -> str:
-    """One line a file of docs/results/clevr_*.json, its figures side by side."""
+def figures_table(paths: Iterable[Path]) -> str:
+    """One line a row of the files, its figures side by side."""
     lines = ["| what | figures | command | hardware | date |", "| --- | --- | --- | --- | --- |"]
-    for path in sorted(ROWS.parent.glob("clevr_*.json")):
-        row = json.loads(path.read_text(encoding="utf-8"))
-        figures = "; ".join(f"{name}: {value}" for name, value in flat(row["figures"]))
+    for row in (row for path in paths for row in rows_of(path)):
+        figures = "; ".join(f"{name}: {number(value)}" for name, value in flat(row["figures"]))
         measured = (figures, row["hardware"], row["date"]) if row["measured"] else ("not measured",)
         what, command, (first, *rest) = row["what"], f"`{row['command']}`", measured
         lines.append(f"| {' | '.join((what, first, command, *rest))} |")
     return "\n".join(lines) + "\n"
+
+
+def measured_by(row: Row) -> str:
+    """What was measured, how, where and when, in one line."""
+    return f"{row['what']}: `{row['command']}`; {row['hardware']}; {row['date']}.\n"
+
+
+def grid(table: dict[str, Row]) -> str:
+    """A table of figures as it is: a line a row, under the names of its columns."""
+    columns = list(dict.fromkeys(column for row in table.values() for column in row))
+    lines = [f"| | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
+    for name, row in table.items():
+        cells = (number(row.get(column)) for column in columns)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def number(value: Any) -> str:
+    """A figure as a reader likes it: thousands apart; a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def flat(figures: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -1,6 +1,7 @@
 """The documents say what is so: tables come from rows, code runs, links lead somewhere."""
 
 import importlib
+import json
 import re
 import shlex
 import subprocess
@@ -31,6 +32,39 @@ def test_every_table_is_what_its_rows_say(report):
         text = document.read_text()
         assert report.MARKED.search(text)
         assert report.filled(text) == text
+
+
+def test_every_document_with_a_table_is_written_anew(report):
+    assert {d for d in DOCUMENTS if report.MARKED.search(d.read_text())} == set(report.DOCUMENTS)
+
+
+def test_every_row_of_clevr_says_how_it_was_measured_and_stands_in_one_table(report):
+    pages = [(ROOT / "docs" / name).read_text() for name in ("clevr.md", "benchmarks.md")]
+    for path in report.clevr_files():
+        for row in report.rows_of(path):
+            assert (ROOT / shlex.split(row["command"])[1]).is_file()
+            assert {"what", "figures", "measured"} <= row.keys()
+            assert not row["measured"] or (row["hardware"] and row["date"])
+            tables = sum(page.count(f"| {row['what']} |") for page in pages)
+            assert tables == (0 if path == report.STATISTICS else 1)
+
+
+def test_a_file_may_hold_one_row_or_several_measured_or_not(report, tmp_path):
+    row = {"what": "steps", "command": "c", "hardware": "h", "date": "d", "measured": True}
+    row["figures"] = {"alone": 1234, "all": {"plain": 1.5, "fast": "3 s"}}
+    content = {"one.json": row, "two.json": [row, {**row, "measured": False, "what": "on a GPU"}]}
+    for name, rows in content.items():
+        (tmp_path / name).write_text(json.dumps(rows))
+    lines = report.figures_table(sorted(tmp_path.iterdir())).splitlines()
+    measured = "| steps | alone: 1,234; all, plain: 1.5; all, fast: 3 s | `c` | h | d |"
+    assert lines[2:] == [measured, measured, "| on a GPU | not measured | `c` |"]
+
+
+def test_the_page_of_statistics_shows_every_kind_of_figure_but_the_long_ones(report):
+    (row,) = report.rows_of(report.STATISTICS)
+    page = (ROOT / "docs" / "clevr_statistics.md").read_text()
+    shown = {m[1].removeprefix("statistics_") for m in re.finditer(r"<!-- table: (\w+)", page)}
+    assert row["figures"].keys() - shown == {"tokens", "functions", "families"}
 
 
 def test_every_row_says_how_it_was_measured(report):
