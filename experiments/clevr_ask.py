@@ -37,6 +37,7 @@ def main() -> None:
         from vqa.images import read_image
         from vqa.model import QuestionAnswerer, to_input
         from vqa.pictures import looked_at
+        from vqa.prepare import features_for
         from vqa.questions import ANSWERS
 
         run, learner, config, vocabulary = options.load()
@@ -47,6 +48,8 @@ def main() -> None:
             raise UserError(str(error)) from None
         image = torch.from_numpy(read_image(options.image, config.image_size))[None]
         device = learner.device
+        if features := features_for(config):
+            image = features.of(image)
         chances, maps = look(learner.model, to_input(image, device), tokens.to(device))
         best = chances[0].topk(min(max(options.top, 1), len(ANSWERS)))
         for chance, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):

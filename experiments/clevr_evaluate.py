@@ -43,11 +43,12 @@ def main() -> None:
     with cli.exit_status():
         from film_rl.run import UserError
         from film_rl.run.files import write_atomically
-        from vqa.prepare import data_folder, open_split, to_split
+        from vqa.prepare import data_folder, features_for, open_split, to_split
 
         run, learner, config, vocabulary = options.load()
         root = options.data or data_folder(config)
-        dataset = open_split(config, root, options.split, options.images)
+        features = features_for(config)
+        dataset = open_split(config, root, options.split, options.images, features)
         split = to_split(dataset, vocabulary)
         if options.predictions is None and not all("answer" in q for q in dataset.questions):
             raise UserError(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from film_rl.run import UserError, choose_device, choose_precision
 from vqa.config import VQAConfig
+from vqa.features import resnet101
 from vqa.model import network_config
 
 LOWEST = {
@@ -80,15 +81,23 @@ def _check_network(config: VQAConfig) -> None:
         raise UserError(str(error)) from None
     halved = 2**config.stem_layers
     if config.inputs == "features":
-        raise UserError(
-            "--inputs features needs the features of a pre-trained network, which no folder has "
-            "yet; type --inputs pixels"
-        )
-    if config.image_size < 2 * halved:
+        _check_features(config)
+    elif config.image_size < 2 * halved:
         raise UserError(
             f"--image-size {config.image_size} leaves less than 2 cells a side after "
             f"--stem-layers {config.stem_layers}; type --image-size {8 * halved}"
         )
+
+
+def _check_features(config: VQAConfig) -> None:
+    if config.image_size < 32:
+        raise UserError(
+            f"--image-size {config.image_size} leaves less than 2 cells a side of features; "
+            "type --image-size 224"
+        )
+    if config.shift:
+        raise UserError(f"--shift {config.shift} moves pixels, not features; type --shift 0")
+    resnet101(config.feature_weights)
 
 
 def _typed(name: str) -> str:

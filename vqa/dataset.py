@@ -28,6 +28,7 @@ class Dataset:
         scenes: what each image shows, where that is known.
         image_indices: the `image_index` of each image; by default its scene's, or its place.
         source: where the questions are from, for the messages of errors.
+        features: what a pre-trained network sees in each image, (N, C, H', W').
 
     Raises:
         DataError: the images are not as many as the scenes, or two have one index; a question is
@@ -39,6 +40,7 @@ class Dataset:
     scenes: list[Scene] | None = None
     image_indices: Sequence[int] = ()
     source: str = "questions"
+    features: Tensor | None = None
 
     def __post_init__(self) -> None:
         shown = {"scenes": self.scenes, "image_indices": self.image_indices or None}
@@ -127,12 +129,8 @@ def open_folder(
     indices = list(names)[:most_images]
     kept = set(indices)
     folder = image_folder(root, split)
-    place = sha256(str(folder.resolve()).encode())[:8]
-    images = cached_images(
-        [folder / names[index] for index in indices],
-        Path(cache) / f"{root.resolve().name}-{split}-{size}-{place}",
-        size,
-    )
+    files = [folder / names[index] for index in indices]
+    images = cached_images(files, cache_folder(root, split, size, cache), size)
     return Dataset(
         images,
         [question for question in questions if question["image_index"] in kept],
@@ -140,6 +138,13 @@ def open_folder(
         indices,
         str(file),
     )
+
+
+def cache_folder(root: Path | str, split: str, size: int = SIZE, cache: Path | str = CACHE) -> Path:
+    """Where the prepared images of a split are kept."""
+    root = Path(root)
+    place = sha256(str(image_folder(root, split).resolve()).encode())[:8]
+    return Path(cache) / f"{root.resolve().name}-{split}-{size}-{place}"
 
 
 def check_disjoint(train: Dataset, val: Dataset) -> None:

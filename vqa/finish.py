@@ -37,9 +37,7 @@ def finish(
         unseen = torch.zeros(len(split.images), 3, 0, 0, dtype=torch.uint8)
         blind = accuracy(baseline, unseen, split.table)
     curve = learning_curve(run, f"CLEVR, {config.conditioning}", blind)
-    examples = example_answers(
-        run.folder("plots") / "examples.png", *_examples(dataset, split, predicted)
-    )
+    examples = example_answers(run.folder("plots") / "examples.png", *_examples(dataset, predicted))
     summary = {
         "accuracy": figures["overall"]["accuracy"],
         "questions": figures["overall"]["questions"],
@@ -84,12 +82,12 @@ def most_frequent(train_split: Split, held_out: Split) -> float:
     return (held_out.table.answers == answer).float().mean().item()
 
 
-def _examples(dataset: Dataset, split: Split, predicted: list[str]) -> tuple[list[Any], ...]:
+def _examples(dataset: Dataset, predicted: list[str]) -> tuple[list[Any], ...]:
     """Questions of different images, spread over the data: pictures, texts and answers."""
     chosen = torch.linspace(0, len(predicted) - 1, min(EXAMPLES, len(predicted))).long().tolist()
     rows = dataset.rows.tolist()
     return (
-        [split.images[rows[i]].permute(1, 2, 0).numpy() for i in chosen],
+        [dataset.images[rows[i]].permute(1, 2, 0).numpy() for i in chosen],
         [dataset.questions[i]["question"] for i in chosen],
         [predicted[i] for i in chosen],
         [dataset.questions[i]["answer"] for i in chosen],

@@ -4,10 +4,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from film_rl.run import Checkpointer, RunFolder, UserError, seed_everything
+from film_rl.run import Checkpointer, RunFolder, UserError, choose_device, seed_everything
 from vqa.batches import question_table
 from vqa.config import VQAConfig
-from vqa.dataset import Dataset, check_disjoint, open_folder
+from vqa.dataset import Dataset, cache_folder, check_disjoint, open_folder
+from vqa.features import Features, resnet101
 from vqa.learner import Learner
 from vqa.make_data import made_folder, small_splits
 from vqa.questions import ANSWERS
@@ -31,22 +32,69 @@ def data_folder(config: VQAConfig) -> Path:
     return made_folder(Path(config.cache), train, val, processes=os.cpu_count() or 1)
 
 
-def open_split(config: VQAConfig, root: Path, split: str, most_images: int) -> Dataset:
-    """A split of an official folder at the network's image size; 0 images are all of them."""
-    return open_folder(root, split, config.image_size, config.cache, most_images or None)
+def features_for(config: VQAConfig) -> Features | None:
+    """The pre-trained network whose features are the input; None where the input is pixels.
+
+    Raises:
+        UserError: torchvision or the weights are missing.
+    """
+    if config.inputs == "pixels":
+        return None
+    return Features(resnet101(config.feature_weights), choose_device(config.device))
 
 
-def training_data(config: VQAConfig) -> tuple[Dataset, Dataset]:
+def open_split(
+    config: VQAConfig,
+    root: Path,
+    split: str,
+    most_images: int,
+    features: Features | None,
+    *,
+    with_scenes: bool = True,
+) -> Dataset:
+    """A split of an official folder at the network's image size, with features if they are input.
+
+    Args:
+        config: image size, cache and input.
+        root: the folder.
+        split: train, val, test, ...
+        most_images: how many, those of lowest index; 0 are all of them.
+        features: of `features_for`.
+        with_scenes: read the scenes too; training does without.
+
+    Raises:
+        DataError: a file is missing or damaged.
+        UserError: the features have other channels than the network is for.
+    """
+    size, cache = config.image_size, config.cache
+    most = most_images or None
+    dataset = open_folder(root, split, size, cache, most, with_scenes=with_scenes)
+    if features is None:
+        return dataset
+    folder = cache_folder(root, split, size, cache)
+    maps_NCHW = features.cached(dataset.images, folder.with_name(f"{folder.name}-features"))
+    if maps_NCHW.shape[1] != config.feature_channels:
+        raise UserError(
+            f"the features have {maps_NCHW.shape[1]} channels, not {config.feature_channels}; "
+            f"type --feature-channels {maps_NCHW.shape[1]}"
+        )
+    return replace(dataset, features=maps_NCHW)
+
+
+def training_data(config: VQAConfig, features: Features | None = None) -> tuple[Dataset, Dataset]:
     """What to train on and what is held out; made first where no folder is given.
+
+    Args:
+        config: the training run.
+        features: the input's, if not those of `features_for`.
 
     Raises:
         DataError: a file is missing or damaged; the two share a picture.
     """
     root = data_folder(config)
-    train, val = (
-        open_split(config, root, split, most)
-        for split, most in (("train", config.train_images), ("val", config.val_images))
-    )
+    features = features or features_for(config)
+    train = open_split(config, root, "train", config.train_images, features, with_scenes=False)
+    val = open_split(config, root, "val", config.val_images, features)
     check_disjoint(train, val)
     return train, val
 
@@ -57,10 +105,10 @@ def vocabulary_of(dataset: Dataset) -> QuestionVocabulary:
 
 
 def to_split(dataset: Dataset, vocabulary: QuestionVocabulary) -> Split:
-    """Images and questions as tensors; tokens that the vocabulary lacks are `<UNK>`."""
+    """Input and questions as tensors; tokens that the vocabulary lacks are `<UNK>`."""
     tokens = vocabulary.encode_all(dataset.questions, dataset.source, allow_unknown=True)
     table = question_table(dataset.questions, tokens, dataset.rows.tolist(), ANSWERS)
-    return Split(dataset.images, table)
+    return Split(dataset.images if dataset.features is None else dataset.features, table)
 
 
 def fresh_learner(config: VQAConfig, vocabulary: QuestionVocabulary) -> Learner:
