@@ -14,7 +14,7 @@ import json
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
@@ -143,7 +143,7 @@ def filled(document: str) -> str:
     rows, clevr = read_rows(), clevr_files()
     speeds = [path for path in clevr if path.stem.endswith("_speed")]
     (statistics,) = rows_of(STATISTICS)
-    tables = {
+    tables: dict[str, Callable[[], str]] = {
         "results": lambda: results_table(rows),
         "commands": lambda: commands_table(rows),
         "clevr": lambda: figures_table([p for p in clevr if p not in {*speeds, STATISTICS}]),
