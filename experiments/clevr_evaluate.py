@@ -43,17 +43,24 @@ def main() -> None:
     with cli.exit_status():
         from film_rl.run import UserError
         from film_rl.run.files import write_atomically
-        from vqa.prepare import data_folder, features_for, open_split, to_split
+        from vqa.prepare import data_folder, features_for, open_split, to_split, unknown_words
 
         run, learner, config, vocabulary = options.load()
         root = options.data or data_folder(config)
         features = features_for(config)
         dataset = open_split(config, root, options.split, options.images, features)
         split = to_split(dataset, vocabulary)
-        if options.predictions is None and not all("answer" in q for q in dataset.questions):
+        if unknown := unknown_words(dataset, vocabulary):
+            index, word = unknown[0]
+            print(
+                f"{len(unknown):,} of {len(dataset):,} questions hold words that training did not, "
+                f"read as <UNK>; the first: {dataset.source}, question {index}: {word!r}"
+            )
+        unanswered = [i for i, q in enumerate(dataset.questions) if "answer" not in q]
+        if options.predictions is None and unanswered:
             raise UserError(
-                f"{dataset.source} has questions without answers, so nothing can be scored; "
-                "type --predictions FILE to write what the network answers"
+                f"{dataset.source}, question {unanswered[0]}: has no answer, so nothing can be "
+                "scored; type --predictions FILE to write what the network answers"
             )
         figures, predicted = _assess(learner, dataset, split)
         if options.predictions is not None:

@@ -125,8 +125,8 @@ def open_folder(
     root = Path(root)
     file = question_file(root, split)
     questions = load_questions(file)
-    names = dict(sorted((q["image_index"], q["image_filename"]) for q in questions))
-    indices = list(names)[:most_images]
+    names = _images_of(questions, str(file))
+    indices = sorted(names)[:most_images]
     kept = set(indices)
     folder = image_folder(root, split)
     files = [folder / names[index] for index in indices]
@@ -176,11 +176,31 @@ def _bytes(line_W: Tensor) -> bytes:
     return line_W.cpu().numpy().tobytes()
 
 
+def _images_of(questions: list[Question], source: str) -> dict[int, str]:
+    """The file name of each image that there are questions about."""
+    names: dict[int, str] = {}
+    index_of: dict[str, int] = {}
+    for number, question in enumerate(questions):
+        index, name = question["image_index"], question["image_filename"]
+        known = names.setdefault(index, name), index_of.setdefault(name, index)
+        if known != (name, index):
+            raise DataError(
+                f"{source}, question {number}: is about image {index}, {name}, but a question "
+                f"before it about image {known[1]}, {known[0]}"
+            )
+    if not names:
+        raise DataError(f"{source}: holds no questions")
+    return names
+
+
 def _scenes(root: Path, split: str, indices: Sequence[int]) -> list[Scene] | None:
     file = scene_file(root, split)
     if not file.exists():
         return None
-    scenes = {scene["image_index"]: scene for scene in load_scenes(file)}
+    scenes: dict[int, Scene] = {}
+    for number, scene in enumerate(load_scenes(file)):
+        if scenes.setdefault(scene["image_index"], scene) is not scene:
+            raise DataError(f"{file}, scene {number}: image {scene['image_index']} has one already")
     for index in indices:
         if index not in scenes:
             raise DataError(f"{file}: has no scene for image {index}")

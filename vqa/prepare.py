@@ -8,11 +8,12 @@ from film_rl.run import Checkpointer, RunFolder, UserError, choose_device, seed_
 from vqa.batches import question_table
 from vqa.config import VQAConfig
 from vqa.dataset import Dataset, cache_folder, check_disjoint, open_folder
+from vqa.errors import DataError
 from vqa.features import Features, resnet101
 from vqa.learner import Learner
 from vqa.make_data import made_folder, small_splits
 from vqa.questions import ANSWERS
-from vqa.tokens import QuestionVocabulary
+from vqa.tokens import QuestionVocabulary, tokenize
 from vqa.training import Split, make_learner, restore_trained
 
 
@@ -96,7 +97,33 @@ def training_data(config: VQAConfig, features: Features | None = None) -> tuple[
     train = open_split(config, root, "train", config.train_images, features, with_scenes=False)
     val = open_split(config, root, "val", config.val_images, features)
     check_disjoint(train, val)
+    for each in (train, val):
+        check_answered(each)
     return train, val
+
+
+def check_answered(dataset: Dataset) -> None:
+    """Refuse questions without answers, from which nothing can be learned or measured.
+
+    Raises:
+        DataError: the first of them.
+    """
+    for index, question in enumerate(dataset.questions):
+        if "answer" not in question:
+            raise DataError(
+                f"{dataset.source}, question {index}: has no answer; training needs splits that "
+                "have them, such as train and val"
+            )
+
+
+def unknown_words(dataset: Dataset, vocabulary: QuestionVocabulary) -> list[tuple[int, str]]:
+    """The index of each question with a word the vocabulary lacks, and the first such word."""
+    found = []
+    for index, question in enumerate(dataset.questions):
+        word = next((w for w in tokenize(question["question"]) if w not in vocabulary), None)
+        if word is not None:
+            found.append((index, word))
+    return found
 
 
 def vocabulary_of(dataset: Dataset) -> QuestionVocabulary:

@@ -75,8 +75,8 @@ def category(program: Program) -> str:
 
 def _official(record: Any, known: dict[Any, dict[str, Any]]) -> Question:
     check_record(record, {"question": str, "image_index": int, "image_filename": str})
-    if not record["question"].strip():
-        raise ValueError("the question is empty")
+    if not record["question"].strip(" \t\n?.,;"):
+        raise ValueError(f"the question is empty: {record['question']!r:.60}")
     if Path(record["image_filename"]).name != record["image_filename"]:
         raise ValueError(f"image_filename is {record['image_filename']!r}, expected a bare name")
     question = {key: record[key] for key in ("question", "image_index")}
@@ -127,6 +127,7 @@ def _family(record: Question) -> dict[str, int]:
     check_record(record, {"question_family_index": int})
     family = record["question_family_index"]
     if "template_filename" in record:
+        check_record(record, {"template_filename": str})
         template = Path(record["template_filename"]).stem
         if template not in FIRST_FAMILY:
             return {}

@@ -1,6 +1,5 @@
 """CLEVR scenes in their official form: a dict with `objects`, `relationships`, `directions`, ..."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
@@ -86,16 +85,26 @@ def _check_object(index: int, thing: Any) -> None:
                 f"{did_you_mean(value, values)}"
             )
     place = thing["3d_coords"]
-    if len(place) != 3 or not all(isinstance(x, int | float) and math.isfinite(x) for x in place):
+    if not _is_vector(place):
         raise ValueError(f"object {index} lies at {place}, expected 3 finite numbers")
+
+
+def _is_vector(value: Any) -> bool:
+    is_three = isinstance(value, list | tuple) and len(value) == 3
+    # Also false for NaN, and for an int too large to be a float.
+    return is_three and all(isinstance(x, int | float) and abs(x) < 1e9 for x in value)
 
 
 def _check_relationships(scene: Scene) -> None:
     """Each list must hold, sorted, the j with (p_j - p_i) . direction > margin."""
     directions = scene.get("directions", vqa.camera.DIRECTIONS)
+    check_record(directions, {})
     coords_N3 = np.array([thing["3d_coords"] for thing in scene["objects"]]).reshape(-1, 3)
     for name in RELATIONS:
-        along_N = coords_N3 @ np.asarray(directions[name], dtype=float)
+        direction = directions.get(name)
+        if not _is_vector(direction):
+            raise ValueError(f"directions[{name!r}] is {direction!r:.60}, expected 3 numbers")
+        along_N = coords_N3 @ np.asarray(direction, dtype=float)
         ahead_NN = along_N[None, :] - along_N[:, None] > MARGIN
         expected = [np.flatnonzero(row).tolist() for row in ahead_NN]
         given = scene["relationships"].get(name)

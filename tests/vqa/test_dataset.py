@@ -163,6 +163,26 @@ def test_what_is_missing_in_a_folder_is_named(tmp_path):
         open_folder(root, "trian", size=8, cache=cache)
 
 
+def test_questions_that_disagree_about_an_image_are_named(tmp_path):
+    names = ["CLEVR_train_000000.png", "CLEVR_train_000001.png"]
+    for odd in (question(0, names[1]), question(7, names[1])):
+        root = tmp_path / str(odd["image_index"])
+        asked = [question(index, name) for index, name in enumerate(names)]
+        write_split(root, "train", [0, 1], questions=[*asked, odd])
+        with pytest.raises(DataError, match=r"questions.json, question 2: is about image [07], "):
+            open_folder(root, "train", 8, tmp_path, with_scenes=False)
+
+
+def test_a_split_without_questions_and_a_scene_told_twice_are_named(tmp_path):
+    write_split(tmp_path / "none", "train", [0], questions=[])
+    with pytest.raises(DataError, match=r"CLEVR_train_questions.json: holds no questions"):
+        open_folder(tmp_path / "none", "train", 8, tmp_path)
+    twice = [scene(0, "CLEVR_train_000000.png")] * 2
+    write_split(tmp_path / "twice", "train", [0], scenes=twice)
+    with pytest.raises(DataError, match=r"scenes.json, scene 1: image 0 has one already"):
+        open_folder(tmp_path / "twice", "train", 8, tmp_path)
+
+
 def test_train_and_val_that_share_a_picture_are_refused(tmp_path):
     root = tmp_path / "CLEVR"
     write_split(root, "train", [0, 1, 2], seed=1)

@@ -4,6 +4,8 @@ import json
 from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vqa.errors import DataError
 from vqa.execute import FUNCTIONS
@@ -117,6 +119,7 @@ def test_equal_nodes_are_kept_once(tmp_path):
         ({"answer": 11}, "the answer 11 is none of"),
         ({"answer": None}, "the answer None is none of"),
         ({"question": "  "}, "the question is empty"),
+        ({"question": " ?"}, "the question is empty"),
         ({"question": 5}, "'question' is 5, expected str"),
         ({"image_index": "4"}, "'image_index' is '4', expected int"),
         ({"image_filename": "../secret.png"}, "expected a bare name"),
@@ -135,6 +138,33 @@ def test_equal_nodes_are_kept_once(tmp_path):
 def test_what_is_no_clevr_question_is_refused_naming_file_and_index(tmp_path, changes, message):
     with pytest.raises(DataError, match=f"questions.json, question 1: .*{message}"):
         load(tmp_path, question(), question(**changes))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 100) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+PLACES = [
+    *[(key,) for key in question()],
+    *[("program", at, key) for at in range(3) for key in (*node("scene"), "type", "side_inputs")],
+    *[("program", 0), ("program", 1, "inputs", 0), ("program", 1, "value_inputs", 0)],
+    ("template_filename",),
+]
+
+
+@settings(deadline=None, derandomize=True, max_examples=600)
+@given(st.sampled_from(PLACES), json_values)
+def test_any_value_in_any_place_of_a_question_is_read_or_refused(tmp_path_factory, path, value):
+    whole = part = question()
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    try:
+        message, questions = "", load(tmp_path_factory.getbasetemp(), whole)
+    except DataError as error:
+        message, questions = str(error), []
+    assert len(questions) == 1 or "questions.json, question 0: " in message
 
 
 def test_a_split_that_is_not_there_is_named_with_those_that_are(clevr_samples):

@@ -76,8 +76,11 @@ def test_directions_are_the_scenes_own():
         (changed("objects", 2, "shape", to=3), "'shape' is 3, expected str"),
         (changed("objects", 0, "3d_coords", to=[0.0, 1.0]), "object 0 lies at .* 3 finite numbers"),
         (changed("objects", 0, "3d_coords", 2, to=float("nan")), "3 finite numbers"),
+        (changed("objects", 0, "3d_coords", 2, to=10**400), "3 finite numbers"),
         (changed("objects", to=scene()["objects"] * 4), "12 objects; CLEVR counts to 10"),
         (changed("image_index", to=True), "'image_index' is True, expected int"),
+        (scene() | {"directions": 5}, "is 5, expected a JSON object"),
+        (scene() | {"directions": {"left": [1]}}, r"directions\['right'\] is None, expected 3"),
         ([], "expected a JSON object"),
     ],
 )  # fmt: skip
@@ -123,6 +126,26 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=6,
 )
+
+
+def places(value, at=()):
+    """The path of every value within a JSON value."""
+    yield at
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield from places(inner, (*at, key))
+
+
+@settings(deadline=None, derandomize=True, max_examples=400)
+@given(st.sampled_from([path for path in places(scene()) if path]), json_values)
+def test_any_value_in_any_place_of_a_scene_is_read_or_refused(tmp_path_factory, path, value):
+    file = written(tmp_path_factory.getbasetemp(), {"scenes": [changed(*path, to=value)]})
+    try:
+        message, scenes = "", load_scenes(file)
+    except DataError as error:
+        message, scenes = str(error), []
+    assert len(scenes) == 1 or f"{file}, scene 0" in message
 
 
 @pytest.fixture(params=[1, 2, 7, 1 << 22])
