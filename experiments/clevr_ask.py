@@ -40,6 +40,10 @@ def main() -> None:
         from vqa.prepare import features_for
         from vqa.questions import ANSWERS
 
+        if not 1 <= options.top <= len(ANSWERS):
+            raise UserError(f"--top {options.top}; expected 1 to {len(ANSWERS)}")
+        if options.out and options.out.suffix != ".png":
+            raise UserError(f"--out {options.out} is no name of a picture; type --out asked.png")
         run, learner, config, vocabulary = options.load()
         assert isinstance(learner.model, QuestionAnswerer)
         try:
@@ -51,7 +55,7 @@ def main() -> None:
         if features := features_for(config):
             image = features.of(image)
         chances, maps = look(learner.model, to_input(image, device), tokens.to(device))
-        best = chances[0].topk(min(max(options.top, 1), len(ANSWERS)))
+        best = chances[0].topk(options.top)
         for chance, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             print(f"{chance:6.1%}  {ANSWERS[index]}")
         with Image.open(options.image) as file:

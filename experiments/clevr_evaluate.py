@@ -45,6 +45,8 @@ def main() -> None:
         from film_rl.run.files import write_atomically
         from vqa.prepare import data_folder, features_for, open_split, to_split, unknown_words
 
+        if options.images < 0:
+            raise UserError(f"--images {options.images}; expected 1 or more, or 0 for all")
         run, learner, config, vocabulary = options.load()
         root = options.data or data_folder(config)
         features = features_for(config)

@@ -5,6 +5,7 @@ from pathlib import Path
 from film_rl.run import UserError, choose_device, choose_precision
 from vqa.config import VQAConfig
 from vqa.features import resnet101
+from vqa.layout import question_file
 from vqa.model import network_config
 
 LOWEST = {
@@ -38,6 +39,21 @@ LOWEST = {
     "eval_every": 1,
     "checkpoint_every": 1,
 }
+# Far above what anybody needs, and below what no computer has the memory for.
+HIGHEST = {
+    "image_size": 1024,
+    "stem_channels": 8192,
+    "stem_layers": 32,
+    "channels": 8192,
+    "blocks": 128,
+    "kernel_size": 63,
+    "word_dim": 16_384,
+    "sentence_dim": 16_384,
+    "classifier_channels": 16_384,
+    "classifier_hidden": 16_384,
+    "threads": 1024,
+    "workers": 1024,
+}
 
 
 def check(config: VQAConfig) -> None:
@@ -45,6 +61,9 @@ def check(config: VQAConfig) -> None:
     for name, lowest in LOWEST.items():
         if not getattr(config, name) >= lowest:
             raise UserError(f"{_typed(name)} {getattr(config, name)}: expected {lowest} or more")
+    for name, highest in HIGHEST.items():
+        if getattr(config, name) > highest:
+            raise UserError(f"{_typed(name)} {getattr(config, name)}: expected {highest} or less")
     for name in ("easy", "fall"):
         if not 0 <= getattr(config, name) <= 1:
             raise UserError(f"{_typed(name)} {getattr(config, name)}; expected 0 to 1")
@@ -65,6 +84,8 @@ def _check_data(config: VQAConfig) -> None:
             raise UserError(
                 f"--data {config.data} is no folder; expected one with images/ and questions/"
             )
+        for split in ("train", "val"):
+            question_file(Path(config.data), split)
     elif min(config.train_images, config.val_images) < 2:
         raise UserError(
             "data to generate need a size: type --train-images 10000 --val-images 1000, "

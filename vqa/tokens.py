@@ -117,7 +117,7 @@ class QuestionVocabulary(Vocabulary):
         Raises:
             ValueError: a token is unknown; the question is empty; it is too long.
         """
-        if not sentence.strip():
+        if not sentence.strip(" \t\n?.,;"):
             raise ValueError(f"the question {sentence!r} is empty; expected a sentence")
         tokens = [START, *tokenize(sentence), END]
         if len(tokens) > (length or LONGEST):

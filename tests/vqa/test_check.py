@@ -6,13 +6,23 @@ from dataclasses import replace
 import pytest
 
 from film_rl.run import UserError
-from vqa.check import LOWEST, check
+from vqa.check import HIGHEST, LOWEST, check
 from vqa.config import PRESETS, small
+from vqa.layout import QUESTIONS
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_can_be_trained(preset, tmp_path):
+    for split in ("train", "val"):
+        file = tmp_path / QUESTIONS[0].format(split)
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
     check(replace(PRESETS[preset](), data=str(tmp_path), precision="float32"))
+
+
+def test_a_folder_without_the_splits_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"no questions of split 'train'.*there are no questions"):
+        check(replace(small(), data=str(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -50,3 +60,9 @@ def test_a_mistake_is_told(options, words):
 def test_every_number_has_a_least_value(name):
     with pytest.raises(UserError, match=f"--{name.replace('_', '-')} "):
         check(replace(small(), **{name: LOWEST[name] - 1}))
+
+
+@pytest.mark.parametrize("name", HIGHEST)
+def test_what_no_computer_has_the_memory_for_has_a_highest_value(name):
+    with pytest.raises(UserError, match=f"--{name.replace('_', '-')} .* or less"):
+        check(replace(small(), **{name: HIGHEST[name] + 1}))
