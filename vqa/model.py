@@ -24,6 +24,7 @@ from film_rl.block import append_coordinates
 from film_rl.film import FiLMParams
 from film_rl.language import PAD
 from vqa.config import VQAConfig
+from vqa.gru import last_states
 
 
 class Classifier(nn.Module):
@@ -117,7 +118,7 @@ class QuestionAnswerer(nn.Module):
             return self.network.condition(tokens_QT)
         words = encoder.embedding(tokens_QT)
         packed = pack_padded_sequence(words, length_Q, batch_first=True, enforce_sorted=False)
-        film_params: FiLMParams = generator(encoder.gru(packed)[1][-1])
+        film_params: FiLMParams = generator(last_states(encoder.gru, packed))
         return film_params
 
 

@@ -26,6 +26,7 @@ from film_rl.run import (
 from vqa.baselines import QuestionOnly
 from vqa.batches import Batches, Images, QuestionTable
 from vqa.config import VQAConfig
+from vqa.images import images_on
 from vqa.learner import Learner, accuracy, dump_crash, learning_rate
 from vqa.model import QuestionAnswerer
 
@@ -44,9 +45,9 @@ class Split:
         return Split(self.images, self.table.take(torch.arange(min(questions, len(self.table)))))
 
     def to(self, device: torch.device) -> "Split":
-        """The images on the device."""
+        """The images on the device, where they fit."""
         if isinstance(self.images, torch.Tensor):
-            return Split(self.images.to(device), self.table)
+            return Split(images_on(self.images, device), self.table)
         return self
 
 
