@@ -4,7 +4,7 @@
     python experiments/clevr_train.py --data CLEVR_v1.0 --preset fast
     python experiments/clevr_train.py --data CLEVR_v1.0 --preset paper --run runs/paper
     python experiments/clevr_train.py --run runs/clevr-small --resume
-    torchrun --nproc-per-node 8 experiments/clevr_train.py --data CLEVR_v1.0 --preset fast
+    torchrun --nproc-per-node 8 -- experiments/clevr_train.py --data CLEVR_v1.0 --preset fast
 
 The preset `small` (the default) makes its own data and takes about ten minutes on two CPU cores;
 `paper` is the paper's network and training; `fast` the same network with large batches.
@@ -41,11 +41,13 @@ def main() -> None:
     with cli.exit_status():
         from film_rl.run import RunFolder
         from film_rl.run.accelerated import join_team
+        from vqa.batches import check_division
         from vqa.check import check
 
         config = wanted_config(options, VQAConfig)
         check(config)
         team = join_team(config.device)
+        check_division(config, team.part[1])
         path = str(open_run(options, config, f"clevr {preset}").path) if team.first else ""
         run = RunFolder(team.told(path))
         with run if team.first else nullcontext():
@@ -101,7 +103,8 @@ def train_and_finish(run: "RunFolder", config: VQAConfig, team: "Team") -> None:
 
 def _launcher(team: "Team") -> str:
     processes = team.part[1]
-    launcher = "python" if processes == 1 else f"torchrun --nproc-per-node {processes}"
+    # Without the -- torchrun takes --run for its own --run-path.
+    launcher = "python" if processes == 1 else f"torchrun --nproc-per-node {processes} --"
     return f"{launcher} experiments/clevr_train.py"
 
 

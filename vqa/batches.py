@@ -139,7 +139,8 @@ class Batches(Dataset[Batch]):
         self.steps = config.steps or config.epochs * self._batches_per_epoch(self._all)
         self.easy_steps = round(config.easy * self.steps) if len(self._easy) else 0
         self._groups: dict[tuple[bool, int], list[np.ndarray]] = {}
-        self._check_part()
+        for chosen in (self._all, self._easy) if self.easy_steps else (self._all,):
+            check_division(config, part[1], self._num_groups(chosen))
 
     def __len__(self) -> int:
         return self.steps
@@ -179,21 +180,9 @@ class Batches(Dataset[Batch]):
         moves_2B = rng.integers(-self.config.shift, self.config.shift + 1, (2, len(image_B)))
         return torch.from_numpy(moves_2B[:, np.isin(image_B, image_N[index_Q.numpy()])])
 
-    def _check_part(self) -> None:
-        parts = self.part[1]
-        for chosen in (self._all, self._easy) if self.easy_steps else (self._all,):
-            size = min(self._groups_per_batch, self._num_groups(chosen))
-            if size % parts:
-                fitting = -(-size // parts) * parts * self.config.share
-                raise UserError(
-                    f"a batch of {size} images (--batch-size {self.config.batch_size} questions, "
-                    f"--share {self.config.share} of an image) cannot be divided among {parts} "
-                    f"processes; type --batch-size {fitting}, or start another number of processes"
-                )
-
     @property
     def _groups_per_batch(self) -> int:
-        return max(1, self.config.batch_size // self.config.share)
+        return groups_per_batch(self.config)
 
     def _batches_per_epoch(self, chosen: np.ndarray) -> int:
         return max(1, self._num_groups(chosen) // self._groups_per_batch)
@@ -214,6 +203,23 @@ class Batches(Dataset[Batch]):
             groups = np.split(chosen[order], cuts[1:])
             self._groups = {(easy, epoch): [groups[i] for i in rng.permutation(len(groups))]}
         return self._groups[easy, epoch]
+
+
+def groups_per_batch(config: VQAConfig) -> int:
+    """How many images, each with its questions, a batch has (an image may come twice)."""
+    return max(1, config.batch_size // config.share)
+
+
+def check_division(config: VQAConfig, parts: int, groups: int | None = None) -> None:
+    """Raise a UserError where a batch, of `groups` at most, has no so many equal parts."""
+    size = min(groups_per_batch(config), groups or config.batch_size)
+    if size % parts:
+        fitting = -(-size // parts) * parts * config.share
+        raise UserError(
+            f"a batch of {size} images (--batch-size {config.batch_size} questions, --share "
+            f"{config.share} of an image) cannot be divided among {parts} processes; "
+            f"type --batch-size {fitting}, or start another number of processes"
+        )
 
 
 def shifted(images_BCHW: Tensor, moves_2B: Tensor) -> Tensor:

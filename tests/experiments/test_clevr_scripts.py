@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.experiments.test_scripts import EXPERIMENTS, refused, script
+from tests.experiments.helpers import EXPERIMENTS, refused, script
 
 SMALL = (
     "--train-images", "12", "--val-images", "4", "--image-size", "32", "--stem-channels", "8",
@@ -37,26 +37,6 @@ def finished(tmp_path_factory) -> Path:
     assert result.returncode == 0, result.stderr
     assert "held-out questions right" in result.stdout
     return folder
-
-
-@pytest.mark.parametrize("name", ["clevr_train", "clevr_evaluate", "clevr_ask"])
-def test_help_answers_without_waiting_for_torch(name):
-    code = (
-        "import runpy, sys\n"
-        f"sys.argv = [{name!r}, '--help']\n"
-        f"sys.path.insert(0, {str(EXPERIMENTS)!r})\n"
-        "try:\n"
-        f"    runpy.run_path({str(EXPERIMENTS / name)!r} + '.py', run_name='__main__')\n"
-        "except SystemExit as end:\n"
-        "    assert end.code == 0\n"
-        "    assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
-        "    print('asked for help')"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert "--run" in result.stdout
-    assert result.stdout.endswith("asked for help\n")
 
 
 def test_a_preset_changes_the_defaults():
@@ -147,3 +127,30 @@ def test_a_run_of_an_agent_is_no_question_answerer(tmp_path):
     (tmp_path / "agent").mkdir()
     (tmp_path / "agent" / "config.json").write_text('{"instr": []}')
     refused(script("clevr_evaluate", "--run", "agent", cwd=tmp_path), "agent", "instr")
+
+
+def test_two_processes_make_one_run_that_goes_on_in_two(finished):
+    launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
+
+    def train(*words: str) -> subprocess.CompletedProcess:
+        command = [*launcher, "2", "--", str(EXPERIMENTS / "clevr_train.py"), *words]
+        return subprocess.run(
+            command, cwd=finished, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    run = finished / "runs/two"
+    before = {path.name for path in run.parent.iterdir()}
+    done = train(*SMALL, "--run", "runs/two")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("held-out questions right") == 1
+    assert {path.name for path in run.parent.iterdir()} - before == {"two"}
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [3, 6, 9, 12]
+    again = train("--run", "runs/two", "--resume")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("held-out questions right") == 1
+    odd = train(*SMALL, "--batch-size", "30", "--run", "runs/odd")
+    assert odd.returncode != 0
+    assert "a batch of 3 images" in odd.stderr
+    assert "2 processes; type --batch-size 40" in odd.stderr
+    assert not (finished / "runs/odd").exists()

@@ -10,46 +10,13 @@ from pathlib import Path
 
 import pytest
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-SCRIPTS = ("babyai_ppo", "babyai_evaluate", "babyai_video")
+from tests.experiments.helpers import EXPERIMENTS, refused, script
+
 SMALL = (
     "--instr", "go to the red ball", "--room-size", "5", "--distractors", "1", "--steps", "512",
     "--envs", "4", "--rollout", "16", "--batch-size", "32", "--channels", "8",
     "--sentence-dim", "8", "--checkpoint-every", "128", "--eval-episodes", "8",
 )  # fmt: skip
-
-
-def script(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-W", "error", str(EXPERIMENTS / f"{name}.py"), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-
-def refused(result: subprocess.CompletedProcess, *words: str) -> None:
-    """It ended with status 2 and a message, not with a traceback."""
-    assert result.returncode == 2, result.stderr
-    assert "Traceback" not in result.stderr
-    for word in words:
-        assert word in result.stderr + result.stdout
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_help_answers_without_waiting_for_torch(name):
-    code = (
-        "import runpy, sys\n"
-        f"sys.argv = [{name!r}, '--help']\n"
-        f"sys.path.insert(0, {str(EXPERIMENTS)!r})\n"
-        "try:\n"
-        f"    runpy.run_path({str(EXPERIMENTS / name)!r} + '.py', run_name='__main__')\n"
-        "except SystemExit as end:\n"
-        "    assert end.code == 0\n"
-        "    assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
-        "    print('asked for help')"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert "--run" in result.stdout
-    assert result.stdout.endswith("asked for help\n")
 
 
 @pytest.fixture(scope="module")
