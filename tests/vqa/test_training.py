@@ -1,6 +1,7 @@
 """Training learns, repeats itself bit for bit, and goes on from a kill as if there were none."""
 
 import os
+import re
 import signal
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from film_rl.run import Checkpointer, Interrupted, NonFiniteError, RunFolder, UserError
-from tests.kill_and_resume import assert_same, kill, records
+from tests.kill_and_resume import ROOT, assert_same, kill, records
 from tests.vqa.toy import ANSWERS, TOY, VOCABULARY, toy_split, train_toy
 from vqa.batches import batch_of, question_table
 from vqa.learner import Learner, accuracy, learning_rate, predict
@@ -171,3 +172,9 @@ def test_training_data_without_answers_is_refused(tmp_path):
     learner = make_learner(TOY, VOCABULARY, len(ANSWERS))
     with run, pytest.raises(UserError, match="training needs questions"):
         train(TOY, unanswered, split, learner, run)
+
+
+def test_every_logged_metric_is_explained(whole):
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    explained = set(re.findall(r"`([a-z_/]+)`", text[text.index("## CLEVR") :]))
+    assert {name for record in records(whole[0]) for name in record} | {"time"} == explained
