@@ -135,7 +135,7 @@ def test_two_processes_make_one_run_that_goes_on_in_two(finished):
     def train(*words: str) -> subprocess.CompletedProcess:
         command = [*launcher, "2", "--", str(EXPERIMENTS / "clevr_train.py"), *words]
         return subprocess.run(
-            command, cwd=finished, capture_output=True, text=True, check=False, timeout=120
+            command, cwd=finished, capture_output=True, text=True, check=False, timeout=300
         )
 
     run = finished / "runs/two"
@@ -149,8 +149,3 @@ def test_two_processes_make_one_run_that_goes_on_in_two(finished):
     again = train("--run", "runs/two", "--resume")
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("held-out questions right") == 1
-    odd = train(*SMALL, "--batch-size", "30", "--run", "runs/odd")
-    assert odd.returncode != 0
-    assert "a batch of 3 images" in odd.stderr
-    assert "2 processes; type --batch-size 40" in odd.stderr
-    assert not (finished / "runs/odd").exists()

@@ -22,7 +22,7 @@ def together(run: RunFolder, *event: object) -> subprocess.CompletedProcess:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     worker = ["--nproc-per-node", "2", "-m", "tests.vqa.together", str(run.path), *map(str, event)]
     return subprocess.run(
-        [*launcher, *worker], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        [*launcher, *worker], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )
 
 

@@ -42,9 +42,11 @@ def main() -> None:
     if not team.first:
         with contextlib.suppress(Interrupted, NonFiniteError):
             train_toy(config, run, team)
+            team.leave()
         return
     with run:
         train_toy(config, run, team)
+        team.leave()
 
 
 if __name__ == "__main__":
