@@ -22,7 +22,7 @@ MAY_IMPORT = {
     },
     "experiments": {
         "film_rl", "envs", "agents", "vqa", "torch", "numpy", "PIL", "tyro", "rich", "cli",
-        "trained", "answerer", "training_run", "stable_baselines3"},
+        "trained", "answerer", "training_run", "plain_film", "stable_baselines3"},
 }  # fmt: skip
 
 # What could run code from a file, or a string.

@@ -167,3 +167,12 @@ def test_questions_without_a_known_answer_cannot_be_trained_on():
         Batches(pictures(1), questions, CONFIG)
     with pytest.raises(UserError, match="training needs questions"):
         Batches(pictures(1), question_table([], [], [], ["a"]), CONFIG)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_images_on_a_gpu_give_the_same_batches():
+    config = replace(CONFIG, shift=2)
+    on_gpu = Batches(pictures(6).contiguous().cuda(), table(6, 8), config)[3]
+    assert on_gpu.images.is_cuda
+    on_cpu = Batches(pictures(6), table(6, 8), config)[3]
+    assert same(on_gpu._replace(images=on_gpu.images.cpu()), on_cpu)
