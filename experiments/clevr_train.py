@@ -70,14 +70,22 @@ def train_and_finish(run: "RunFolder", config: VQAConfig, team: "Team") -> None:
     """Make or read the data and train to the end; the first process then evaluates and draws."""
     from film_rl.run import Interrupted, NonFiniteError
     from vqa.finish import finish
-    from vqa.prepare import fresh_learner, to_split, training_data, vocabulary_of
+    from vqa.prepare import (
+        first_data,
+        fresh_learner,
+        to_split,
+        train_split,
+        training_data,
+        vocabulary_of,
+    )
     from vqa.training import train
 
     began = time.monotonic()
     with team.first_goes_ahead():
         train_data, val_data = training_data(config)
+        first = first_data(config)
     vocabulary = vocabulary_of(train_data)
-    splits = to_split(train_data, vocabulary), to_split(val_data, vocabulary)
+    splits = train_split(train_data, first, vocabulary), to_split(val_data, vocabulary)
     seconds = {"data": time.monotonic() - began}
     learner = fresh_learner(config, vocabulary)
     learner.join(team)

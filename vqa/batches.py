@@ -16,8 +16,9 @@ from film_rl.run import UserError
 from vqa.config import VQAConfig
 
 Images = Tensor | np.ndarray
-EASY = ("scene", "filter_", "unique", "count", "exist", "query_")
+NO_RELATION = ("scene", "filter_", "unique", "count", "exist", "query_")
 NO_ANSWER = -1
+FIRST, EASY, ALL = range(3)
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class QuestionTable:
         lengths: how many tokens each question has.
         answers: index of the answer; NO_ANSWER where it is not known.
         images: row of the question's image.
-        easy: whether it is about one set of objects, without relations between objects.
+        stage: stage of the curriculum at which it is first asked: FIRST, EASY or ALL.
     """
 
     tokens: Tensor
     lengths: Tensor
     answers: Tensor
     images: Tensor
-    easy: Tensor
+    stage: Tensor
 
     def __len__(self) -> int:
         return len(self.images)
@@ -80,13 +81,13 @@ def question_table(
         length_N,
         torch.tensor([ids_of.get(q.get("answer", ""), NO_ANSWER) for q in questions]),
         torch.tensor(images, dtype=torch.int64),
-        torch.tensor([is_easy(q.get("program", [])) for q in questions]),
+        torch.tensor([EASY if is_easy(q.get("program", [])) else ALL for q in questions]),
     )
 
 
 def is_easy(program: list[dict[str, Any]]) -> bool:
     """Whether it only filters, and then counts, or asks for existence or for an attribute."""
-    return bool(program) and all(node["function"].startswith(EASY) for node in program)
+    return bool(program) and all(node["function"].startswith(NO_RELATION) for node in program)
 
 
 def batch_of(images: Images, table: QuestionTable, index_Q: Tensor) -> Batch:
@@ -107,18 +108,19 @@ class Batches(Dataset[Batch]):
 
     The questions of an image are dealt into groups of at most `share`, the groups shuffled, and
     a batch is as many groups as make `batch_size` questions (a last, smaller batch is left out).
-    In the first `easy` share of the steps there are only easy questions.
+    The curriculum: in the `first` share of the steps only questions of the stage FIRST, in the next
+    `easy` share only easy ones, then all but those of FIRST. A stage without questions is no stage.
 
     Args:
         images: bytes (N, 3, H, W).
         table: the questions.
-        config: seed, batch_size, share, easy, shift and how long to train.
+        config: seed, batch_size, share, first, easy, shift and how long to train.
         part: (r, n): every n-th group of each batch, from the r-th on; by default all. What is
             in a batch, and how its images are moved, is the same for any n.
 
     Attributes:
         steps: number of batches of the whole run.
-        easy_steps: how many of them, from the first, have only easy questions.
+        starts: at which step each stage of the curriculum begins.
 
     Raises:
         UserError: there is no question, or one without an answer; the groups of a batch cannot be
@@ -135,22 +137,32 @@ class Batches(Dataset[Batch]):
         if not len(table) or bool((table.answers == NO_ANSWER).any()):
             raise UserError("training needs questions, all with an answer that CLEVR knows")
         self.images, self.table, self.config, self.part = images, table, config, part
-        self._all, self._easy = np.arange(len(table)), np.flatnonzero(table.easy.numpy())
-        self.steps = config.steps or config.epochs * self._batches_per_epoch(self._all)
-        self.easy_steps = round(config.easy * self.steps) if len(self._easy) else 0
-        self._groups: dict[tuple[bool, int], list[np.ndarray]] = {}
-        for chosen in (self._all, self._easy) if self.easy_steps else (self._all,):
-            check_division(config, part[1], self._num_groups(chosen))
+        stage_N = table.stage.numpy()
+        everything = np.flatnonzero(stage_N != FIRST)
+        self.steps = config.steps or config.epochs * self._batches_per_epoch(everything)
+        self.starts: dict[int, int] = {}
+        self._chosen = {
+            FIRST: np.flatnonzero(stage_N == FIRST),
+            EASY: np.flatnonzero(stage_N == EASY),
+            ALL: everything,
+        }
+        start = 0
+        for stage, share in ((FIRST, config.first), (EASY, config.easy), (ALL, 1.0)):
+            steps = round(share * self.steps) if len(self._chosen[stage]) else 0
+            if steps and start < self.steps:
+                self.starts[stage] = start
+                check_division(config, part[1], self._num_groups(self._chosen[stage]))
+            start += steps
+        self._groups: dict[tuple[int, int], list[np.ndarray]] = {}
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> Batch:
-        easy = step < self.easy_steps
-        chosen = self._easy if easy else self._all
-        in_phase = step if easy else step - self.easy_steps
-        epoch, number = divmod(in_phase, self._batches_per_epoch(chosen))
-        groups = self._epoch(chosen, easy, epoch)
+        stage = self.stage(step)
+        per_epoch = self._batches_per_epoch(self._chosen[stage])
+        epoch, number = divmod(step - self.starts[stage], per_epoch)
+        groups = self._epoch(stage, epoch)
         size = self._groups_per_batch
         whole = groups[number * size : (number + 1) * size]
         first, every = self.part
@@ -160,6 +172,10 @@ class Batches(Dataset[Batch]):
             return batch
         moves_2B = self._moves(step, np.concatenate(whole), index_Q)
         return batch._replace(images=shifted(batch.images, moves_2B))
+
+    def stage(self, step: int) -> int:
+        """The stage of the curriculum that a step belongs to."""
+        return max(stage for stage, start in self.starts.items() if start <= step)
 
     def loader(self, start: int) -> DataLoader[Batch]:
         """The batches from step `start` to the end, prepared by the configured workers."""
@@ -191,18 +207,19 @@ class Batches(Dataset[Batch]):
         of_image = np.bincount(self.table.images.numpy()[chosen])
         return int((-(-of_image // self.config.share)).sum())
 
-    def _epoch(self, chosen: np.ndarray, easy: bool, epoch: int) -> list[np.ndarray]:
+    def _epoch(self, stage: int, epoch: int) -> list[np.ndarray]:
         """The groups of one epoch in their order; those of the latest epoch are kept."""
-        if (easy, epoch) not in self._groups:
-            rng = np.random.default_rng([self.config.seed, 1 + easy, epoch])
+        if (stage, epoch) not in self._groups:
+            chosen = self._chosen[stage]
+            rng = np.random.default_rng([self.config.seed, 1 + stage, epoch])
             image_N = self.table.images.numpy()[chosen]
             order = np.lexsort((rng.random(len(chosen)), image_N))
             starts = np.flatnonzero(np.diff(image_N[order], prepend=-1))
             place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
             cuts = np.flatnonzero(place % self.config.share == 0)
             groups = np.split(chosen[order], cuts[1:])
-            self._groups = {(easy, epoch): [groups[i] for i in rng.permutation(len(groups))]}
-        return self._groups[easy, epoch]
+            self._groups = {(stage, epoch): [groups[i] for i in rng.permutation(len(groups))]}
+        return self._groups[stage, epoch]
 
 
 def groups_per_batch(config: VQAConfig) -> int:

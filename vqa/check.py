@@ -64,9 +64,14 @@ def check(config: VQAConfig) -> None:
     for name, highest in HIGHEST.items():
         if getattr(config, name) > highest:
             raise UserError(f"{_typed(name)} {getattr(config, name)}: expected {highest} or less")
-    for name in ("easy", "fall"):
+    for name in ("first", "easy", "fall"):
         if not 0 <= getattr(config, name) <= 1:
             raise UserError(f"{_typed(name)} {getattr(config, name)}; expected 0 to 1")
+    if config.first + config.easy > 1:
+        raise UserError(
+            f"--first {config.first} and --easy {config.easy} are more than the whole training; "
+            "type --first 0.15 --easy 0.35"
+        )
     if not 0 < config.learning_rate < float("inf"):
         raise UserError(
             f"--learning-rate {config.learning_rate}; expected a number above 0, such as 1e-3"

@@ -83,9 +83,12 @@ class VQAConfig:
     """Questions a gradient step."""
     share: int = 10
     """At most so many questions of one image share a batch, and one pass of the stem."""
-    easy: float = 0.4
-    """Share of the training in which only easy questions are asked: query, exist and count about
-    one set of objects, without relations between objects."""
+    first: float = 0.15
+    """Share of the training, at its start, on further images, of one or two objects and with easy
+    questions; only generated data have them, three for ten training images."""
+    easy: float = 0.35
+    """Share after that in which only easy questions are asked: query, exist and count about one
+    set of objects, without relations between objects."""
     learning_rate: float = 1.5e-3
     """Adam's step size after the warm-up."""
     warmup: int = 200
@@ -142,6 +145,7 @@ def paper() -> VQAConfig:
         epochs=80,
         batch_size=64,
         share=1,
+        first=0.0,
         easy=0.0,
         easy_per_image=0,
         learning_rate=3e-4,

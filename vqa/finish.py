@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from film_rl.run import RunFolder, describe_device
+from vqa.batches import FIRST
 from vqa.config import VQAConfig
 from vqa.consistency import consistency
 from vqa.dataset import Dataset
@@ -78,7 +79,8 @@ def assess(learner: Learner, dataset: Dataset, split: Split) -> tuple[dict[str, 
 
 def most_frequent(train_split: Split, held_out: Split) -> float:
     """The accuracy of always giving the answer that is most frequent in training."""
-    answer = train_split.table.answers.bincount().argmax()
+    table = train_split.table
+    answer = table.answers[table.stage != FIRST].bincount().argmax()
     return (held_out.table.answers == answer).float().mean().item()
 
 

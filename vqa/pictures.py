@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from film_rl.run import RunFolder
 from film_rl.run.metrics import read_metrics
+from vqa.batches import EASY, FIRST
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#999999"  # Okabe and Ito's colour-blind-safe palette
 SQUEEZED = 2 / 3  # CLEVR's pictures are 480x320; the network sees them square
@@ -36,10 +37,16 @@ def learning_curve(run: RunFolder, title: str, blind: float | None) -> Path:
         right.axhline(blind, color=GREY, linestyle="--", label="question-only LSTM, held out")
     right.set_title("accuracy")
     right.set_ylim(0, 1)
-    easy = [record["step"] for record in records if record.get("train/easy")]
+    stages = {
+        name: [record["step"] for record in records if record.get("train/stage") == stage]
+        for stage, name in ((FIRST, "one or two objects"), (EASY, "easy questions only"))
+    }
     for axes in (left, right):
-        if easy:
-            axes.axvspan(0, max(easy), color=GREY, alpha=0.15, label="easy questions only")
+        start = 0
+        for (name, steps), alpha in zip(stages.items(), (0.3, 0.15), strict=True):
+            if steps:
+                axes.axvspan(start, max(steps), color=GREY, alpha=alpha, lw=0, label=name)
+                start = max(steps)
         axes.set_xlabel("gradient steps")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

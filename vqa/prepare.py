@@ -11,7 +11,7 @@ from vqa.dataset import Dataset, cache_folder, check_disjoint, open_folder
 from vqa.errors import DataError
 from vqa.features import Features, resnet101
 from vqa.learner import Learner
-from vqa.make_data import made_folder, small_splits
+from vqa.make_data import FIRST, made_folder, small_splits
 from vqa.questions import ANSWERS
 from vqa.tokens import QuestionVocabulary, tokenize
 from vqa.training import Split, make_learner, restore_trained
@@ -21,16 +21,17 @@ def data_folder(config: VQAConfig) -> Path:
     """The official folder to train on: the one given, or one made now or earlier."""
     if config.data is not None:
         return Path(config.data)
-    train, val = small_splits(
+    splits = small_splits(
         config.train_images,
         config.val_images,
         size=config.image_size,
         max_objects=config.max_objects,
         per_image=config.per_image,
         easy_per_image=config.easy_per_image,
+        first=_first_images(config),
         seed=config.seed,
     )
-    return made_folder(Path(config.cache), train, val, processes=os.cpu_count() or 1)
+    return made_folder(Path(config.cache), splits, processes=os.cpu_count() or 1)
 
 
 def features_for(config: VQAConfig) -> Features | None:
@@ -102,6 +103,19 @@ def training_data(config: VQAConfig, features: Features | None = None) -> tuple[
     return train, val
 
 
+def first_data(config: VQAConfig, features: Features | None = None) -> Dataset | None:
+    """Images of one or two objects, with which a training on generated data begins; or None."""
+    if not _first_images(config):
+        return None
+    features = features or features_for(config)
+    return open_split(config, data_folder(config), FIRST, 0, features, with_scenes=False)
+
+
+def _first_images(config: VQAConfig) -> int:
+    generated = config.data is None and config.first > 0
+    return 3 * config.train_images // 10 if generated else 0
+
+
 def check_answered(dataset: Dataset) -> None:
     """Refuse questions without answers, from which nothing can be learned or measured.
 
@@ -129,6 +143,12 @@ def unknown_words(dataset: Dataset, vocabulary: QuestionVocabulary) -> list[tupl
 def vocabulary_of(dataset: Dataset) -> QuestionVocabulary:
     """The vocabulary of the questions."""
     return QuestionVocabulary.from_questions(q["question"] for q in dataset.questions)
+
+
+def train_split(train: Dataset, first: Dataset | None, vocabulary: QuestionVocabulary) -> Split:
+    """What to train on, as tensors, with what the training begins with."""
+    split = to_split(train, vocabulary)
+    return split.after(to_split(first, vocabulary)) if first else split
 
 
 def to_split(dataset: Dataset, vocabulary: QuestionVocabulary) -> Split:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from torch.nn import functional as F
 
 from film_rl.run import (
     Checkpointer,
@@ -24,7 +25,7 @@ from film_rl.run import (
     set_rng_state,
 )
 from vqa.baselines import QuestionOnly
-from vqa.batches import Batches, Images, QuestionTable
+from vqa.batches import FIRST, Batches, Images, QuestionTable
 from vqa.config import VQAConfig
 from vqa.images import images_on
 from vqa.learner import Learner, accuracy, dump_crash, learning_rate
@@ -43,6 +44,21 @@ class Split:
     def first(self, questions: int) -> "Split":
         """The same images with the first questions only."""
         return Split(self.images, self.table.take(torch.arange(min(questions, len(self.table)))))
+
+    def after(self, first: "Split") -> "Split":
+        """This split, and before it in the curriculum another one of equal form."""
+        tables = (self.table, first.table)
+        T = max(table.tokens.shape[1] for table in tables)
+        tokens = [F.pad(table.tokens, (0, T - table.tokens.shape[1])) for table in tables]
+        together = QuestionTable(
+            torch.cat(tokens),
+            torch.cat([table.lengths for table in tables]),
+            torch.cat([table.answers for table in tables]),
+            torch.cat([self.table.images, first.table.images + len(self.images)]),
+            torch.cat([self.table.stage, torch.full_like(first.table.stage, FIRST)]),
+        )
+        images = [torch.as_tensor(split.images) for split in (self, first)]
+        return Split(torch.cat(images), together)
 
     def to(self, device: torch.device) -> "Split":
         """The images on the device, where they fit."""
@@ -181,8 +197,8 @@ class _Loop:
         if self.step % config.log_every == 0:
             loss, right = (value / config.log_every for value in self.sums)
             self.sums = [0.0, 0.0]
-            easy = float(self.step <= self.batches.easy_steps)
-            values = {"train/loss": loss, "train/accuracy": right, "train/easy": easy}
+            stage = float(self.batches.stage(self.step - 1))
+            values = {"train/loss": loss, "train/accuracy": right, "train/stage": stage}
             values["train/learning_rate"] = self._rate()
         held_out = None
         if self.step % config.eval_every == 0 or self.step == self.batches.steps:
@@ -263,9 +279,12 @@ def train_baseline(
     device = choose_device(config.device)
     model = QuestionOnly(vocab_size, num_answers)
     learner = Learner(model, device, torch.float32, config.weight_decay, clip=5.0)
-    options = {"steps": config.baseline_steps, "share": 1, "easy": 0.0, "shift": 0, "workers": 0}
+    options = {"steps": config.baseline_steps, "share": 1, "shift": 0, "workers": 0}
+    no_curriculum = {"first": 0.0, "easy": 0.0}
     no_images = torch.zeros(int(questions.images.max()) + 1, 3, 0, 0, dtype=torch.uint8)
-    batches = Batches(no_images, questions, VQAConfig(**{**vars(config), **options}))
+    batches = Batches(
+        no_images, questions, VQAConfig(**{**vars(config), **options, **no_curriculum})
+    )
     for step in range(batches.steps):
         rate = learning_rate(step, batches.steps, peak=2e-3, warmup=50, fall=0.5)
         learner.update(batches[step], rate)

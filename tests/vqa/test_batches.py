@@ -10,10 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from film_rl.run import UserError
-from vqa.batches import Batches, QuestionTable, batch_of, is_easy, question_table, shifted
+from vqa.batches import (
+    ALL,
+    EASY,
+    FIRST,
+    Batches,
+    QuestionTable,
+    batch_of,
+    is_easy,
+    question_table,
+    shifted,
+)
 from vqa.config import VQAConfig
 
-CONFIG = VQAConfig(batch_size=12, share=4, steps=20, easy=0.5, shift=0, seed=3)
+CONFIG = VQAConfig(batch_size=12, share=4, steps=20, first=0.0, easy=0.5, shift=0, seed=3)
 
 
 def table(images: int, per_image: int) -> QuestionTable:
@@ -22,7 +32,7 @@ def table(images: int, per_image: int) -> QuestionTable:
     tokens = [[i + 1, q + 1] + [9] * q for i, q in rows]
     answers = [{"answer": "ab"[q % 2]} for _, q in rows]
     made = question_table(answers, tokens, [i for i, _ in rows], ["a", "b"])
-    return replace(made, easy=torch.tensor([q % 3 == 0 for _, q in rows]))
+    return replace(made, stage=torch.tensor([ALL if q % 3 else EASY for _, q in rows]))
 
 
 def pictures(images: int) -> torch.Tensor:
@@ -60,15 +70,26 @@ def test_a_batch_shares_images_and_asks_about_the_right_ones(images, per_image, 
 
 def test_easy_questions_come_first():
     batches = Batches(pictures(6), table(6, 8), CONFIG)
-    assert batches.easy_steps == 10
+    assert batches.starts == {EASY: 0, ALL: 10}
     for step in range(20):
         hard = any(q % 3 for _, q in asked(batches[step]))
         assert hard == (step >= 10)
 
 
 def test_without_programs_there_is_no_easy_phase():
-    questions = replace(table(6, 8), easy=torch.zeros(48, dtype=torch.bool))
-    assert Batches(pictures(6), questions, CONFIG).easy_steps == 0
+    questions = replace(table(6, 8), stage=torch.full((48,), ALL))
+    assert Batches(pictures(6), questions, CONFIG).starts == {ALL: 0}
+
+
+def test_the_first_images_come_first_and_never_again():
+    questions = table(6, 8)
+    first = questions.images < 2
+    questions = replace(questions, stage=questions.stage.masked_fill(first, FIRST))
+    batches = Batches(pictures(6), questions, replace(CONFIG, first=0.2, easy=0.3))
+    assert batches.starts == {FIRST: 0, EASY: 4, ALL: 10}
+    for step in range(20):
+        assert {i < 2 for i, _ in asked(batches[step])} == {step < 4}
+        assert batches.stage(step) == (step >= 4) + (step >= 10)
 
 
 def test_batches_are_the_same_in_any_order_from_any_start_with_any_workers():

@@ -35,6 +35,7 @@ def test_a_folder_without_the_splits_is_refused(tmp_path):
         ({"steps": -5}, "--steps -5"),
         ({"steps": 0, "epochs": 0}, "train nothing"),
         ({"easy": 2.0}, "--easy 2.0"),
+        ({"first": 0.5, "easy": 0.6}, "more than the whole training"),
         ({"fall": -0.1}, "--fall -0.1"),
         ({"max_objects": 11}, "--max-objects 11"),
         ({"learning_rate": 0.0}, "--learning-rate 0.0"),
