@@ -70,7 +70,8 @@ class PlainFiLM(nn.Module):
         x_QCHW = self.stem(images_QCHW)
         for block, delta_QC, beta_QC in zip(self.blocks, film[::2], film[1::2], strict=True):
             x_QCHW = block(x_QCHW, 1 + delta_QC, beta_QC)
-        pooled_QC = self.before_pool(with_coordinates(x_QCHW)).amax(dim=(2, 3))
+        before_QCHW = self.before_pool(with_coordinates(x_QCHW))
+        pooled_QC = F.max_pool2d(before_QCHW, before_QCHW.shape[2:]).flatten(1)
         logits_QA: Tensor = self.after_pool(pooled_QC)
         return logits_QA
 

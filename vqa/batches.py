@@ -16,7 +16,6 @@ from film_rl.run import UserError
 from vqa.config import VQAConfig
 
 Images = Tensor | np.ndarray
-NO_RELATION = ("scene", "filter_", "unique", "count", "exist", "query_")
 NO_ANSWER = -1
 FIRST, EASY, ALL = range(3)
 
@@ -30,7 +29,7 @@ class QuestionTable:
         lengths: how many tokens each question has.
         answers: index of the answer; NO_ANSWER where it is not known.
         images: row of the question's image.
-        stage: stage of the curriculum at which it is first asked: FIRST, EASY or ALL.
+        stage: stage of the curriculum at which it is asked: FIRST, EASY or ALL.
     """
 
     tokens: Tensor
@@ -81,13 +80,8 @@ def question_table(
         length_N,
         torch.tensor([ids_of.get(q.get("answer", ""), NO_ANSWER) for q in questions]),
         torch.tensor(images, dtype=torch.int64),
-        torch.tensor([EASY if is_easy(q.get("program", [])) else ALL for q in questions]),
+        torch.tensor([EASY if q.get("easy") else ALL for q in questions]),
     )
-
-
-def is_easy(program: list[dict[str, Any]]) -> bool:
-    """Whether it only filters, and then counts, or asks for existence or for an attribute."""
-    return bool(program) and all(node["function"].startswith(NO_RELATION) for node in program)
 
 
 def batch_of(images: Images, table: QuestionTable, index_Q: Tensor) -> Batch:
@@ -108,8 +102,8 @@ class Batches(Dataset[Batch]):
 
     The questions of an image are dealt into groups of at most `share`, the groups shuffled, and
     a batch is as many groups as make `batch_size` questions (a last, smaller batch is left out).
-    The curriculum: in the `first` share of the steps only questions of the stage FIRST, in the next
-    `easy` share only easy ones, then all but those of FIRST. A stage without questions is no stage.
+    The curriculum: in the `first` share of the steps the questions of the stage FIRST, in the next
+    `easy` share those of EASY, then those of ALL. A stage without questions is no stage.
 
     Args:
         images: bytes (N, 3, H, W).
@@ -138,20 +132,15 @@ class Batches(Dataset[Batch]):
             raise UserError("training needs questions, all with an answer that CLEVR knows")
         self.images, self.table, self.config, self.part = images, table, config, part
         stage_N = table.stage.numpy()
-        everything = np.flatnonzero(stage_N != FIRST)
-        self.steps = config.steps or config.epochs * self._batches_per_epoch(everything)
+        self._chosen = {stage: np.flatnonzero(stage_N == stage) for stage in (FIRST, EASY, ALL)}
+        self.steps = config.steps or config.epochs * self._batches_per_epoch(ALL)
         self.starts: dict[int, int] = {}
-        self._chosen = {
-            FIRST: np.flatnonzero(stage_N == FIRST),
-            EASY: np.flatnonzero(stage_N == EASY),
-            ALL: everything,
-        }
         start = 0
         for stage, share in ((FIRST, config.first), (EASY, config.easy), (ALL, 1.0)):
             steps = round(share * self.steps) if len(self._chosen[stage]) else 0
             if steps and start < self.steps:
                 self.starts[stage] = start
-                check_division(config, part[1], self._num_groups(self._chosen[stage]))
+                check_division(config, part[1], self._num_groups(stage))
             start += steps
         self._groups: dict[tuple[int, int], list[np.ndarray]] = {}
 
@@ -160,8 +149,7 @@ class Batches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         stage = self.stage(step)
-        per_epoch = self._batches_per_epoch(self._chosen[stage])
-        epoch, number = divmod(step - self.starts[stage], per_epoch)
+        epoch, number = divmod(step - self.starts[stage], self._batches_per_epoch(stage))
         groups = self._epoch(stage, epoch)
         size = self._groups_per_batch
         whole = groups[number * size : (number + 1) * size]
@@ -200,11 +188,11 @@ class Batches(Dataset[Batch]):
     def _groups_per_batch(self) -> int:
         return groups_per_batch(self.config)
 
-    def _batches_per_epoch(self, chosen: np.ndarray) -> int:
-        return max(1, self._num_groups(chosen) // self._groups_per_batch)
+    def _batches_per_epoch(self, stage: int) -> int:
+        return max(1, self._num_groups(stage) // self._groups_per_batch)
 
-    def _num_groups(self, chosen: np.ndarray) -> int:
-        of_image = np.bincount(self.table.images.numpy()[chosen])
+    def _num_groups(self, stage: int) -> int:
+        of_image = np.bincount(self.table.images.numpy()[self._chosen[stage]])
         return int((-(-of_image // self.config.share)).sum())
 
     def _epoch(self, stage: int, epoch: int) -> list[np.ndarray]:

@@ -70,7 +70,7 @@ def check(config: VQAConfig) -> None:
     if config.first + config.easy > 1:
         raise UserError(
             f"--first {config.first} and --easy {config.easy} are more than the whole training; "
-            "type --first 0.15 --easy 0.35"
+            "type --first 0.12 --easy 0.28"
         )
     if not 0 < config.learning_rate < float("inf"):
         raise UserError(

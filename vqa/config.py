@@ -19,7 +19,7 @@ class VQAConfig:
     """A folder in CLEVR's official format (images/, questions/); without it data are generated."""
     cache: str = "runs/clevr-data"
     """Where generated data and prepared images are kept; data already there are used again."""
-    image_size: int = 64
+    image_size: int = 96
     """Pixels along a side of the square images that the network sees."""
     train_images: int = 10_000
     """Images to train on; with --data at most this many of the folder's (0: all)."""
@@ -30,11 +30,11 @@ class VQAConfig:
     per_image: int = 10
     """Questions generated about one image."""
     easy_per_image: int = 6
-    """Further questions about each training image, only easy ones (see --easy)."""
+    """Further questions generated about each training image, only easy ones (see --easy)."""
 
     inputs: Literal["pixels", "features"] = "pixels"
     """Learn the stem from pixels, or read features of a pre-trained network."""
-    stem_channels: int = 64
+    stem_channels: int = 48
     """Feature maps of the stem."""
     stem_layers: int = 3
     """Convolutions of the stem; from pixels each halves height and width."""
@@ -44,9 +44,9 @@ class VQAConfig:
     """Feature maps of the pre-trained network (with --inputs features)."""
     feature_weights: str | None = None
     """A file of torchvision's ResNet-101 weights; downloaded when not given."""
-    channels: int = 64
+    channels: int = 48
     """Feature maps of every residual block."""
-    blocks: int = 4
+    blocks: int = 3
     """Residual blocks (table 3)."""
     kernel_size: int = 3
     """Kernel size of the blocks' second convolution; 1 sees each cell alone."""
@@ -68,12 +68,12 @@ class VQAConfig:
     """Size of a word's embedding."""
     sentence_dim: int = 128
     """Size of the GRU that reads the question."""
-    classifier_channels: int = 256
+    classifier_channels: int = 128
     """Feature maps before the global max-pooling."""
     classifier_hidden: int = 256
     """Hidden units of the classifier."""
 
-    steps: int = 4_500
+    steps: int = 6_000
     """Gradient steps to train for; 0: --epochs says how long."""
     epochs: int = 80
     """Passes over the training questions, where --steps is 0."""
@@ -83,17 +83,17 @@ class VQAConfig:
     """Questions a gradient step."""
     share: int = 10
     """At most so many questions of one image share a batch, and one pass of the stem."""
-    first: float = 0.15
+    first: float = 0.12
     """Share of the training, at its start, on further images, of one or two objects and with easy
-    questions; only generated data have them, three for ten training images."""
-    easy: float = 0.35
-    """Share after that in which only easy questions are asked: query, exist and count about one
-    set of objects, without relations between objects."""
-    learning_rate: float = 1.5e-3
+    questions: three for ten training images. Only generated data have them."""
+    easy: float = 0.28
+    """Share after that with the further, easy questions: query, exist and count about one set of
+    objects, without relations between objects. Only generated data have them."""
+    learning_rate: float = 5e-3
     """Adam's step size after the warm-up."""
     warmup: int = 200
     """Steps over which the learning rate rises from 0."""
-    fall: float = 0.35
+    fall: float = 0.5
     """Last share of the training, over which the learning rate falls to 0."""
     weight_decay: float = 1e-5
     """Adam's L2 penalty. FiLM overfits without it."""
@@ -104,7 +104,7 @@ class VQAConfig:
     patience: int = 0
     """Stop after so many evaluations without a better accuracy, and keep the best; 0: never."""
 
-    baseline_steps: int = 1_000
+    baseline_steps: int = 1_200
     """Gradient steps of the question-only baseline trained beside; 0: no baseline."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
@@ -137,6 +137,7 @@ def paper() -> VQAConfig:
         stem_channels=128,
         stem_layers=4,
         channels=128,
+        blocks=4,
         word_dim=200,
         sentence_dim=4096,
         classifier_channels=512,

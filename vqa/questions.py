@@ -1,7 +1,8 @@
 """CLEVR questions in their official form, also from the public generator's dialect.
 
 A question is a dict with `question`, `image_index`, `image_filename` and, where the file has them,
-`answer`, `program`, `question_family_index` (0-89), `question_index` and `split`.
+`answer`, `program`, `question_family_index` (0-89), `question_index` and `split`. Our
+generator marks with `easy` what it asks for the curriculum alone; official readers ignore it.
 """
 
 from pathlib import Path
@@ -36,7 +37,7 @@ FIRST_FAMILY = {
 }
 FAMILIES = 90
 # What an official question may hold beside what every question must.
-OPTIONAL = {"question_index": int, "split": str}
+OPTIONAL = {"question_index": int, "split": str, "easy": bool}
 
 
 def load_questions(path: Path | str, split: str | None = None) -> list[Question]:

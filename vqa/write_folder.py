@@ -46,7 +46,7 @@ class SplitRules:
         visible_pixels: least pixels that show each object, of 480x320.
         per_image: questions about an image.
         families: indices of the question families; none given are all 90.
-        easy_per_image: further questions about an image, of the zero-hop families.
+        easy_per_image: further questions about an image, of the zero-hop families, marked `easy`.
     """
 
     split: str = "train"
@@ -159,7 +159,8 @@ def _make_part(root: Path, rules: SplitRules, device: str, start: int) -> int:
     seed = 1_000_003 * rules.seed + rules.first + start
     questions = generate_questions(scenes, seed, rules.per_image, rules.families or None)
     if rules.easy_per_image:
-        questions += generate_questions(scenes, seed + 1, rules.easy_per_image, ZERO_HOP)
+        easy = generate_questions(scenes, seed + 1, rules.easy_per_image, ZERO_HOP)
+        questions += [{**question, "easy": True} for question in easy]
     for scene, image_CHW in zip(
         scenes, render(scenes, rules.width, rules.height, device), strict=True
     ):

@@ -17,7 +17,6 @@ from vqa.batches import (
     Batches,
     QuestionTable,
     batch_of,
-    is_easy,
     question_table,
     shifted,
 )
@@ -49,7 +48,8 @@ def same(a, b) -> bool:
 
 
 def test_an_epoch_asks_every_question_once():
-    batches = Batches(pictures(6), table(6, 8), replace(CONFIG, easy=0.0))
+    questions = replace(table(6, 8), stage=torch.full((48,), ALL))
+    batches = Batches(pictures(6), questions, CONFIG)
     epochs = [sum((asked(batches[e * 4 + i]) for i in range(4)), Counter()) for e in range(2)]
     assert epochs[0] == epochs[1] == Counter((i, q) for i in range(6) for q in range(8))
     assert not same(batches[0], batches[4])
@@ -72,8 +72,7 @@ def test_easy_questions_come_first():
     batches = Batches(pictures(6), table(6, 8), CONFIG)
     assert batches.starts == {EASY: 0, ALL: 10}
     for step in range(20):
-        hard = any(q % 3 for _, q in asked(batches[step]))
-        assert hard == (step >= 10)
+        assert {q % 3 > 0 for _, q in asked(batches[step])} == {step >= 10}
 
 
 def test_without_programs_there_is_no_easy_phase():
@@ -163,22 +162,10 @@ def test_each_image_of_a_batch_is_there_once():
     assert batch.rows.tolist() == [1, 0, 1, 0]
 
 
-@pytest.mark.parametrize(
-    ("functions", "easy"),
-    [
-        ("scene filter_color unique query_shape", True),
-        ("scene count", True),
-        ("scene filter_size exist", True),
-        ("scene unique relate count", False),
-        ("scene unique same_size exist", False),
-        ("scene scene union count", False),
-        ("scene count scene count less_than", False),
-        ("scene unique query_size scene unique query_size equal_size", False),
-        ("", False),
-    ],
-)
-def test_easy_questions_have_no_relations(functions, easy):
-    assert is_easy([{"function": function} for function in functions.split()]) == easy
+def test_easy_is_what_the_generator_marked():
+    questions = [{"answer": "a", "easy": True}, {"answer": "a"}]
+    made = question_table(questions, [[1], [2]], [0, 0], ["a"])
+    assert made.stage.tolist() == [EASY, ALL]
 
 
 def test_questions_without_a_known_answer_cannot_be_trained_on():

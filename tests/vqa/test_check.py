@@ -44,7 +44,7 @@ def test_a_folder_without_the_splits_is_refused(tmp_path):
         ({"weight_decay": float("nan")}, "--weight-decay nan"),
         ({"kernel_size": 2}, "kernel_size=2"),
         ({"film_blocks": (True,)}, "film_blocks=(True,)"),
-        ({"film_blocks": (False,) * 4}, "no block is conditioned"),
+        ({"film_blocks": (False,) * 3}, "no block is conditioned"),
         ({"inputs": "features"}, "--shift 0"),
         ({"inputs": "features", "image_size": 24}, "--image-size 224"),
         ({"device": "cuda:9"}, "--device cpu"),

@@ -4,9 +4,9 @@ import json
 
 import torch
 
-from vqa.batches import is_easy
 from vqa.dataset import check_disjoint, open_folder
 from vqa.make_data import made_folder, small_splits
+from vqa.write_folder import ZERO_HOP
 
 
 def test_data_are_made_once_and_can_be_trained_on(tmp_path):
@@ -23,11 +23,13 @@ def test_data_are_made_once_and_can_be_trained_on(tmp_path):
     assert train.images.shape == (6, 3, 24, 24)
     assert len(train) == 6 * (3 + 2)
     assert len(val) == 3 * 3
-    assert sum(is_easy(question["program"]) for question in train.questions) >= 6 * 2
+    easy = [question for question in train.questions if question.get("easy")]
+    assert len(easy) == 6 * 2
+    assert all(question["question_family_index"] in ZERO_HOP for question in easy)
     assert all(len(scene["objects"]) <= 4 for scene in train.scenes)
     assert len(first.images) == 4
     assert all(len(scene["objects"]) <= 2 for scene in first.scenes)
-    assert all(is_easy(question["program"]) for question in first.questions)
+    assert all(question["question_family_index"] in ZERO_HOP for question in first.questions)
 
 
 def test_another_seed_makes_other_data_elsewhere(tmp_path):
