@@ -28,6 +28,7 @@ from agents.config import AgentConfig
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "results"
 ROWS = RESULTS / "babyai_ppo.json"
+ANSWERERS = RESULTS / "clevr_small.json"
 STATISTICS = RESULTS / "clevr_statistics.json"
 DOCUMENTS = (
     ROOT / "README.md",
@@ -69,7 +70,7 @@ def read_rows() -> list[Row]:
 
 
 def add_answerer(path: Path) -> bool:
-    """Write a finished run of the question answerer to its file; False if it is another run."""
+    """Add a finished run of the question answerer as a row; False if it is another run."""
     summary = json.loads((path / "summary.json").read_bytes()) if path.is_dir() else {}
     if "question_only" not in summary:
         return False
@@ -89,8 +90,9 @@ def add_answerer(path: Path) -> bool:
         "figures": {**figures, **seconds},
         "measured": True,
     }
-    target = RESULTS / "clevr_small.json"
-    target.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+    others = [other for other in rows_of(ANSWERERS) if other["what"] != row["what"]]
+    rows = sorted([*others, row], key=lambda row: row["what"])
+    ANSWERERS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return True
 
 

@@ -89,8 +89,10 @@ def _check_data(config: VQAConfig) -> None:
             raise UserError(
                 f"--data {config.data} is no folder; expected one with images/ and questions/"
             )
-        for split in ("train", "val"):
+        for split in (config.train_split, config.val_split):
             question_file(Path(config.data), split)
+    elif (config.train_split, config.val_split) != ("train", "val"):
+        raise UserError("--train-split and --val-split name splits of a folder; type --data FOLDER")
     elif min(config.train_images, config.val_images) < 2:
         raise UserError(
             "data to generate need a size: type --train-images 10000 --val-images 1000, "

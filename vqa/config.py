@@ -17,6 +17,10 @@ class VQAConfig:
 
     data: str | None = None
     """A folder in CLEVR's official format (images/, questions/); without it data are generated."""
+    train_split: str = "train"
+    """The split of --data to train on: train, CoGenT's trainA ..."""
+    val_split: str = "val"
+    """The held-out split of --data: val, CoGenT's valA or valB ..."""
     cache: str = "runs/clevr-data"
     """Where generated data and prepared images are kept; data already there are used again."""
     image_size: int = 96
@@ -73,7 +77,7 @@ class VQAConfig:
     classifier_hidden: int = 256
     """Hidden units of the classifier."""
 
-    steps: int = 6_000
+    steps: int = 5_600
     """Gradient steps to train for; 0: --epochs says how long."""
     epochs: int = 80
     """Passes over the training questions, where --steps is 0."""
@@ -104,7 +108,7 @@ class VQAConfig:
     patience: int = 0
     """Stop after so many evaluations without a better accuracy, and keep the best; 0: never."""
 
-    baseline_steps: int = 1_200
+    baseline_steps: int = 2_400
     """Gradient steps of the question-only baseline trained beside; 0: no baseline."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""

@@ -1,10 +1,12 @@
 """What happens when training is over: evaluation, baseline, pictures, summary."""
 
+import time
 from typing import Any
 
 import torch
 
 from film_rl.run import RunFolder, describe_device
+from vqa.baselines import train_baseline
 from vqa.batches import FIRST
 from vqa.config import VQAConfig
 from vqa.consistency import consistency
@@ -14,7 +16,7 @@ from vqa.learner import Learner, accuracy, predict
 from vqa.pictures import example_answers, learning_curve
 from vqa.questions import ANSWERS
 from vqa.tokens import QuestionVocabulary
-from vqa.training import Split, restore_trained, train_baseline
+from vqa.training import Split, restore_trained
 
 EXAMPLES = 12
 
@@ -29,6 +31,7 @@ def finish(
     seconds: dict[str, float],
 ) -> dict[str, Any]:
     """Evaluate on all held-out questions, train the baseline, draw; what summary.json says."""
+    began = time.monotonic()
     dataset, split = held_out
     step = restore_trained(config, learner, run)
     figures, predicted = assess(learner, dataset, split)
@@ -39,6 +42,7 @@ def finish(
         blind = accuracy(baseline, unseen, split.table)
     curve = learning_curve(run, f"CLEVR, {config.conditioning}", blind)
     examples = example_answers(run.folder("plots") / "examples.png", *_examples(dataset, predicted))
+    seconds = {**seconds, "evaluation and baseline": time.monotonic() - began}
     summary = {
         "accuracy": figures["overall"]["accuracy"],
         "questions": figures["overall"]["questions"],

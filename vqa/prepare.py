@@ -95,8 +95,10 @@ def training_data(config: VQAConfig, features: Features | None = None) -> tuple[
     """
     root = data_folder(config)
     features = features or features_for(config)
-    train = open_split(config, root, "train", config.train_images, features, with_scenes=False)
-    val = open_split(config, root, "val", config.val_images, features)
+    train = open_split(
+        config, root, config.train_split, config.train_images, features, with_scenes=False
+    )
+    val = open_split(config, root, config.val_split, config.val_images, features)
     check_disjoint(train, val)
     for each in (train, val):
         check_answered(each)

@@ -21,10 +21,8 @@ from film_rl.run import (
     UserError,
     choose_device,
     choose_precision,
-    seed_everything,
     set_rng_state,
 )
-from vqa.baselines import QuestionOnly
 from vqa.batches import FIRST, Batches, Images, QuestionTable
 from vqa.config import VQAConfig
 from vqa.images import images_on
@@ -269,23 +267,3 @@ def restore_trained(config: VQAConfig, learner: Learner, run: RunFolder) -> int:
             f"{run.path}: the checkpoint is not of this configuration ({error})"
         ) from None
     return checkpoint.step
-
-
-def train_baseline(
-    config: VQAConfig, questions: QuestionTable, vocab_size: int, num_answers: int
-) -> Learner:
-    """Train the question-only LSTM on the same questions, for `config.baseline_steps`."""
-    seed_everything(config.seed)
-    device = choose_device(config.device)
-    model = QuestionOnly(vocab_size, num_answers)
-    learner = Learner(model, device, torch.float32, config.weight_decay, clip=5.0)
-    options = {"steps": config.baseline_steps, "share": 1, "shift": 0, "workers": 0}
-    no_curriculum = {"first": 0.0, "easy": 0.0}
-    no_images = torch.zeros(int(questions.images.max()) + 1, 3, 0, 0, dtype=torch.uint8)
-    batches = Batches(
-        no_images, questions, VQAConfig(**{**vars(config), **options, **no_curriculum})
-    )
-    for step in range(batches.steps):
-        rate = learning_rate(step, batches.steps, peak=2e-3, warmup=50, fall=0.5)
-        learner.update(batches[step], rate)
-    return learner

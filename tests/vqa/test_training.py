@@ -14,9 +14,10 @@ from torch import nn
 from film_rl.run import Checkpointer, Interrupted, NonFiniteError, RunFolder, UserError
 from tests.kill_and_resume import ROOT, assert_same, kill, records
 from tests.vqa.toy import ANSWERS, TOY, VOCABULARY, toy_split, train_toy
+from vqa.baselines import train_baseline
 from vqa.batches import batch_of, question_table
 from vqa.learner import Learner, accuracy, learning_rate, predict
-from vqa.training import Split, make_learner, restore_trained, train, train_baseline
+from vqa.training import Split, make_learner, restore_trained, train
 
 
 @pytest.fixture(scope="module")
