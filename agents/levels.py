@@ -11,7 +11,10 @@ FILE = "levels.safetensors"
 
 
 def level_bank(task: Task, config: AgentConfig, run: RunFolder | None) -> LevelBank:
-    """The run's bank: `config.levels` levels of the task, a function of the seed alone."""
+    """The run's bank: `config.levels` levels of the task, a function of the seed alone.
+
+    The bank seeds its levels with 63 random bits each, so none is one of evaluation's.
+    """
     path = run.path / FILE if run else None
     if path and path.exists():
         return LevelBank.load(path)

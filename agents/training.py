@@ -69,7 +69,7 @@ class _RunCallback(BaseCallback):
         seconds_before: float,
     ):
         super().__init__()
-        self.checkpoint_every = config.checkpoint_every
+        self.steps, self.checkpoint_every = config.steps, config.checkpoint_every
         self.checkpointer = Checkpointer(run.checkpoints)
         self.crash_folder = run.path / "crash"
         self.metrics, self.stop = metrics, stop
@@ -101,7 +101,8 @@ class _RunCallback(BaseCallback):
         # Short, successful episodes end first: until 100 have ended their share says little.
         successes = self.model.ep_success_buffer
         full = len(successes) == successes.maxlen
-        self.progress.update(self.model.num_timesteps, safe_mean(successes) if full else None)
+        step = min(self.model.num_timesteps, self.steps)  # the last update may go beyond
+        self.progress.update(step, safe_mean(successes) if full else None)
 
     def _save(self) -> None:
         check_parameters(self.model, self.crash_folder)
