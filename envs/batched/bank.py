@@ -6,6 +6,7 @@ L levels, C = width * height cells and one outside, F rows of a record, K conten
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -90,7 +91,8 @@ class LevelBank:
             EnvError: if it is missing, of another format version, or damaged.
         """
         tensors, facts = storage.load(Path(path), TENSORS, FACTS)
-        return cls(**tensors, **facts)
+        fields: dict[str, Any] = tensors | facts
+        return cls(**fields)
 
     def __len__(self) -> int:
         """The number of levels."""

@@ -1,6 +1,5 @@
 """Which level an episode is played on: a hash, so that no generator's state lives on the device."""
 
-import torch
 from torch import Tensor
 
 MASK = (1 << 32) - 1

@@ -22,7 +22,7 @@ def generate_levels(
         raise EnvError(f"{count} levels by {workers} workers; expected 1 or more of each")
     makers = [tasks] if isinstance(tasks, str) or callable(tasks) else list(tasks)
     if not makers:
-        raise EnvError('no task was given; type a level such as BabyAI-GoToLocal-v0 or a sentence')
+        raise EnvError("no task was given; type a level such as BabyAI-GoToLocal-v0 or a sentence")
     for task in makers:
         _make(task).close()  # a mistake is found here, in the user's own process
     starts = range(0, count, CHUNK)

@@ -93,7 +93,9 @@ def pack(env: gym.Env) -> Level:
 
 def _check(world: Any) -> None:
     if not isinstance(world, RoomGridLevel):
-        raise EnvError(f"{type(world).__name__} is not a BabyAI environment; give BabyAI-... levels")
+        raise EnvError(
+            f"{type(world).__name__} is not a BabyAI environment; give BabyAI-... levels"
+        )
     if world.agent_pos is None or world.agent_dir is None:
         raise EnvError(f"{type(world).__name__} has not been reset; call env.reset(seed=...) first")
     if world.step_count:

@@ -5,7 +5,7 @@ minigrid's Unlock and GoToImpUnlock draw such levels now and then.
 
 from minigrid.core.world_object import WorldObj
 from minigrid.envs.babyai.core.roomgrid_level import RoomGridLevel
-from minigrid.envs.babyai.core.verifier import ActionInstr, ObjDesc, PutNextInstr
+from minigrid.envs.babyai.core.verifier import ActionInstr, ObjDesc, OpenInstr, PutNextInstr
 
 Place = tuple[int, int]  # x, y
 
@@ -21,12 +21,12 @@ def reachable(
     """
     if not any(_locked(thing) for thing in things.values()):
         return True  # all rooms of minigrid's levels are joined
-    seen = _seen(world, things)
-    return all(
-        any(thing in seen for thing in descr.obj_set)
-        for clause in clauses
-        for descr in _descriptions(clause)
-    )
+    seen, shut = _seen(world, things)
+    for clause in clauses:
+        possible = seen - shut if isinstance(clause, OpenInstr) else seen
+        if not all(possible.intersection(descr.obj_set) for descr in _descriptions(clause)):
+            return False
+    return True
 
 
 def _descriptions(clause: ActionInstr) -> list[ObjDesc]:
@@ -35,9 +35,10 @@ def _descriptions(clause: ActionInstr) -> list[ObjDesc]:
     return [clause.desc]
 
 
-def _seen(world: RoomGridLevel, things: dict[Place, WorldObj]) -> set[WorldObj]:
-    """What the agent can get beside; a locked door whose key it cannot get counts only for going to
-    it, which is why `_opens` has the last word on opening."""
+def _seen(
+    world: RoomGridLevel, things: dict[Place, WorldObj]
+) -> tuple[set[WorldObj], set[WorldObj]]:
+    """What the agent can get beside, and the locked doors among it whose key it cannot."""
     x, y = (int(at) for at in world.agent_pos)
     stack, walked = [(x, y)], set()
     beside: set[WorldObj] = set()
@@ -65,7 +66,7 @@ def _seen(world: RoomGridLevel, things: dict[Place, WorldObj]) -> set[WorldObj]:
         stack += [(x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1)]
         freed = [door for door in shut if door.color in keys]
         stack += [shut.pop(door) for door in freed]
-    return beside
+    return beside, set(shut)
 
 
 def _locked(thing: WorldObj) -> bool:

@@ -1,7 +1,7 @@
 """The few numbers of a world beside its cells: rows of one int32 tensor, a column a world.
 
-Clauses are bits: 0 and 1 are the clauses to be done first, 2 and 3 those after them ("X after you Y"
-has Y first), so that one integer holds a fact about each of a sentence's up to four clauses.
+Clauses are bits: 0 and 1 are the clauses to be done first, 2 and 3 those after them ("X after you
+Y" has Y first), so that one integer holds a fact about each of a sentence's up to four clauses.
 """
 
 from enum import IntEnum

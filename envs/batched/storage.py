@@ -1,4 +1,4 @@
-"""A bank's file: safetensors whose metadata holds a format version, facts as JSON and a checksum."""
+"""A bank's file: safetensors with a format version, facts as JSON and a checksum as metadata."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Whether an instruction has been carried out: minigrid's verifier, all clauses of all worlds at once.
+"""Whether an instruction has been carried out: minigrid's verifier, all clauses at once.
 
 Each clause is a bit, see `envs.batched.record`; N worlds. The rules, and their odd corners, are
 those of minigrid.envs.babyai.core.verifier (3.2.0):

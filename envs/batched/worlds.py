@@ -62,7 +62,7 @@ class Step(NamedTuple):
 class BatchedBabyAI:
     """Worlds that act as minigrid's do, bit for bit.
 
-    A step waits for nothing on an accelerator: it reads no number back, and no shape depends on one.
+    On an accelerator a step never waits: it reads no number back, and no shape depends on one.
 
     Args:
         bank: the levels.
@@ -99,9 +99,8 @@ class BatchedBabyAI:
 
     def observe(self) -> Observation:
         """What the agents see now."""
-        pose_N = self._record[Row.POSE]
-        view_NV = self._eye.see(glance(self._cells, pose_N, self._tables), self._record[Row.HAND])
-        return Observation(as_image(view_NV), pose_N.long() & 3, self._record[Row.SENTENCE].long())
+        glanced_NV = glance(self._cells, self._record[Row.POSE], self._tables)
+        return self._seen(self._eye.see(glanced_NV, self._record[Row.HAND]))
 
     def step(self, actions: Tensor) -> Step:
         """Takes one action (N,) int64 a world.
@@ -130,9 +129,7 @@ class BatchedBabyAI:
             truncated_N = torch.where(live_N, truncated_N, record[Row.ENDED] & 2 != 0)
             record[Row.ENDED] = terminated_N + 2 * truncated_N.to(torch.int32)
         reward_N = (1 - 0.9 * (steps_N.double() / limit_N)) * success_N
-        seen = Observation(
-            as_image(view_NV), record[Row.POSE].long() & 3, record[Row.SENTENCE].long()
-        )
+        seen = self._seen(view_NV)
         length_N = steps_N.long()
         after = self._start_over(terminated_N | truncated_N, view_NV) if self.autoreset else seen
         return Step(*after, reward_N, terminated_N, truncated_N, *seen, length_N)
@@ -239,34 +236,43 @@ class BatchedBabyAI:
 
     def _start_over(self, ended_N: Tensor, view_NV: Tensor) -> Observation:
         """Gives the worlds that ended their next level; returns what is seen then."""
+        if self.device.type != "cpu":
+            return self._start_all(ended_N, view_NV)
+        assert self._first_LV is not None
+        rows = ended_N.nonzero()[:, 0]  # on the CPU, to ask which they are waits for nothing
+        self._episode[rows] += 1
+        level = self._draw(rows)
+        self._cells[rows] = self.bank.cells[level]
+        self._record[:, rows] = self.bank.record[:, level]
+        if self._ghosts is not None:
+            self._ghosts[rows] = 0
+        if self._contents is not None:
+            self._contents[rows] = self.bank.contents[level]
+        after_NV = view_NV.clone()
+        after_NV[rows] = self._first_LV[level]
+        return self._seen(after_NV)
+
+    def _start_all(self, ended_N: Tensor, view_NV: Tensor) -> Observation:
+        """The same without asking which worlds ended: all get a level, and most keep their own."""
         assert self._first_LV is not None
         self._episode += ended_N
-        bank, tensors = self.bank, self._tensors()
-        after_NV = view_NV.clone()
-        if self.device.type == "cpu":  # only the worlds that ended; to find them waits for nothing
-            rows = ended_N.nonzero()[:, 0]
-            level = self._draw(rows)
-            self._cells[rows] = bank.cells[level]
-            self._record[:, rows] = bank.record[:, level]
-            after_NV[rows] = self._first_LV[level]
-            if self._ghosts is not None:
-                self._ghosts[rows] = 0
-            if self._contents is not None:
-                self._contents[rows] = bank.contents[level]
-        else:
-            level_N = self._draw(self._worlds)
-            ended_N1 = ended_N[:, None]
-            fresh = {"cells": bank.cells, "contents": bank.contents}
-            for name in fresh.keys() & tensors.keys():
-                new = fresh[name].index_select(0, level_N)
-                tensors[name].copy_(torch.where(ended_N1, new, tensors[name]))
-            new_FN = bank.record.index_select(1, level_N)
-            self._record.copy_(torch.where(ended_N, new_FN, self._record))
-            after_NV = torch.where(ended_N1, self._first_LV.index_select(0, level_N), view_NV)
-            if self._ghosts is not None:
-                self._ghosts.masked_fill_(ended_N1, 0)
+        level_N, ended_N1 = self._draw(self._worlds), ended_N[:, None]
+        cells_NC = self.bank.cells.index_select(0, level_N)
+        self._cells.copy_(torch.where(ended_N1, cells_NC, self._cells))
+        record_FN = self.bank.record.index_select(1, level_N)
+        self._record.copy_(torch.where(ended_N, record_FN, self._record))
+        if self._ghosts is not None:
+            self._ghosts.masked_fill_(ended_N1, 0)
+        if self._contents is not None:
+            contents_NK = self.bank.contents.index_select(0, level_N)
+            self._contents.copy_(torch.where(ended_N1, contents_NK, self._contents))
+        first_NV = self._first_LV.index_select(0, level_N)
+        return self._seen(torch.where(ended_N1, first_NV, view_NV))
+
+    def _seen(self, view_NV: Tensor) -> Observation:
+        """A view with the rest of what the agents are told."""
         pose_N, sentence_N = self._record[Row.POSE], self._record[Row.SENTENCE]
-        return Observation(as_image(after_NV), pose_N.long() & 3, sentence_N.long())
+        return Observation(as_image(view_NV), pose_N.long() & 3, sentence_N.long())
 
     def _draw(self, worlds: Tensor) -> Tensor:
         """The levels of these worlds' present episodes."""
