@@ -10,7 +10,7 @@ from envs.batched import BatchedBabyAI, LevelBank
 from envs.batched.parity import compare
 
 STEPS = 1000
-NOISE = (1.0, 1.0, 1.0, 0.0, 0.25)
+NOISE = (1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.25)
 SENTENCES = (
     "go to the {color} {object}",
     "put the {color} {object} next to the {color} {object}",
