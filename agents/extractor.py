@@ -79,16 +79,21 @@ class FiLMExtractor(BaseFeaturesExtractor):
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """Observations as SB3 hands them over (float tensors) -> features (B, features_dim)."""
-        codes_BWHK = observations["image"].long()
+        film_params = self.condition(observations["instruction"].long())
+        last_BA = observations["last_actions"].long() if self.num_actions else None
+        return self.features(observations["image"].long(), film_params, last_BA)
+
+    def features(
+        self, codes_BWHK: Tensor, film_params: FiLMParams, last_BA: Tensor | None
+    ) -> Tensor:
+        """Codes, one gamma and beta per sample and block, last actions -> (B, features_dim)."""
         with autocast(codes_BWHK.device, self.precision):
-            film_params = self.condition(observations["instruction"].long())
             # Not a plain ReLU: blocks end positive, so one shift of these few channels could
             # silence them for good, and with them all the agent sees (it did, in one run of three).
             x_BCHW = self.squeeze(self.network.modulate(codes_BWHK, film_params))
             x_BCHW = F.leaky_relu(x_BCHW, 0.1)
             parts = [x_BCHW.flatten(1)]
-            if self.num_actions:
-                last_BA = observations["last_actions"].long()
+            if last_BA is not None:
                 parts.append(F.one_hot(last_BA, self.num_actions).flatten(1).to(x_BCHW.dtype))
             features = F.relu(self.head(torch.cat(parts, dim=1)))
         return features.float()
@@ -99,7 +104,17 @@ class FiLMExtractor(BaseFeaturesExtractor):
         tokens_ST, sentence_B = torch.unique(
             tokens_BT[:, : max(longest, 1)], dim=0, return_inverse=True
         )
-        return [
-            (gamma[sentence_B], beta[sentence_B])
-            for gamma, beta in self.network.condition(tokens_ST)
-        ]
+        return take(self.read(tokens_ST), sentence_B)
+
+    def read(self, tokens_ST: Tensor) -> FiLMParams:
+        """gamma and beta of each block for each sentence."""
+        with autocast(tokens_ST.device, self.precision):
+            return self.network.condition(tokens_ST)
+
+
+def take(film_params: FiLMParams, sentence_B: Tensor) -> FiLMParams:
+    """Each sample's gamma and beta from those of its sentence."""
+    return [
+        (gamma_SC.index_select(0, sentence_B), beta_SC.index_select(0, sentence_B))
+        for gamma_SC, beta_SC in film_params
+    ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from stable_baselines3 import PPO
@@ -11,6 +12,7 @@ from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
+from agents.device_ppo import DevicePPO
 from film_rl.run import Checkpointer, NonFiniteError, rng_state
 
 
@@ -28,11 +30,20 @@ class RememberingRolloutBuffer(DictRolloutBuffer):
 
 @contextmanager
 def finite_guard(learner: PPO, crash_folder: Path) -> Iterator[None]:
-    """Inside it every output of the policy and every gradient is checked before it is used.
+    """Inside it a number that is not finite stops training, and what led to it is dumped.
+
+    Stock PPO: every output of the policy and every gradient is checked before it is used.
+    DevicePPO: it checks itself once an update, since each look waits for the device.
 
     Raises:
         NonFiniteError: action logits, a value or a gradient (hence the loss) is NaN or infinite.
     """
+    if isinstance(learner, DevicePPO):
+        try:
+            yield
+        except FloatingPointError as error:
+            raise _non_finite(learner, crash_folder, str(error)) from None
+        return
 
     def check_output(name: str) -> Callable[[object, object, Tensor], None]:
         def check(_module: object, _inputs: object, output: Tensor) -> None:
@@ -74,18 +85,23 @@ def check_parameters(learner: PPO, crash_folder: Path) -> None:
 
 def _non_finite(learner: PPO, crash_folder: Path, what: str) -> NonFiniteError:
     """Dump batch, parameters and generators in the checkpoint format; the error to raise."""
-    buffer = learner.rollout_buffer
-    minibatch = buffer.last_minibatch
-    state = {
-        "what": what,
-        "minibatch": minibatch._asdict() if minibatch else None,
-        "observations": learner._last_obs,
-        "policy": learner.policy.state_dict(),
-        "rng": rng_state(),
-    }
+    state = {"what": what, "rng": rng_state(), **_evidence(learner)}
     dump = Checkpointer(crash_folder).save(learner.num_timesteps, state)
     return NonFiniteError(
         f"{what} is NaN or infinite at step {learner.num_timesteps:,}; training stopped before it "
         f"could spread. The batch is in {dump}; checkpoints saved before are untouched. "
         "Try a smaller --learning-rate"
     )
+
+
+def _evidence(learner: PPO) -> dict[str, Any]:
+    """What the number came from: the batch, and the parameters that met it."""
+    buffer = learner.rollout_buffer
+    if isinstance(learner, DevicePPO):
+        return {"rollout": buffer.tensors(), "policy": learner.before}
+    minibatch = buffer.last_minibatch
+    return {
+        "minibatch": minibatch._asdict() if minibatch else None,
+        "observations": learner._last_obs,
+        "policy": learner.policy.state_dict(),
+    }

@@ -1,19 +1,19 @@
-"""From a configuration to worlds and a PPO learner, and from there to a checkpoint and back."""
+"""From a configuration to worlds and a PPO learner; from a run's checkpoint to an agent."""
 
 import dataclasses
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
+from agents.batched_vec_env import BatchedVecEnv
 from agents.config import AgentConfig
+from agents.device_ppo import DevicePPO
 from agents.guard import RememberingRolloutBuffer
+from agents.levels import level_bank
 from agents.policy import FiLMPolicy
 from agents.task import EVALUATION_SEED, Task
 from film_rl.run import (
@@ -22,16 +22,13 @@ from film_rl.run import (
     UserError,
     choose_device,
     choose_precision,
-    rng_state,
-    set_rng_state,
 )
-
-State = dict[str, Any]
 
 RANGES: dict[str, tuple[float, float]] = {
     "steps": (1, 10**12),
     "seed": (0, EVALUATION_SEED - 1),
-    "envs": (1, 65_536),
+    "envs": (1, 2**20),
+    "levels": (1, 2**24),
     "threads": (1, 512),
     "channels": (1, 4096),
     "blocks": (1, 64),
@@ -49,8 +46,12 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-def make_learner(config: AgentConfig) -> PPO:
+def make_learner(config: AgentConfig, run: RunFolder | None = None) -> PPO:
     """Worlds, policy and PPO as the configuration says; nothing has been stepped yet.
+
+    Args:
+        config: what to make.
+        run: where the level bank of engine tensor is kept, so that it is made once only.
 
     Raises:
         EnvError: the level or a sentence is unknown or impossible.
@@ -59,10 +60,18 @@ def make_learner(config: AgentConfig) -> PPO:
     device = choose_device(config.device)
     torch.set_num_threads(config.threads)
     task = Task.of_config(config)
-    worlds = DummyVecEnv([task.make] * config.envs)
-    return PPO(
+    worlds: VecEnv
+    if config.engine == "tensor":
+        bank = level_bank(task, config, run)
+        worlds = BatchedVecEnv(
+            bank, config.envs, device=device, seed=config.seed, last_actions=config.last_actions
+        )
+    else:
+        worlds = VecMonitor(DummyVecEnv([task.make] * config.envs))
+    tensor = config.engine == "tensor"
+    return (DevicePPO if tensor else PPO)(
         FiLMPolicy,
-        VecMonitor(worlds),
+        worlds,
         learning_rate=lambda left: config.learning_rate * (0.1 + 0.9 * left),
         n_steps=config.rollout,
         batch_size=config.batch_size,
@@ -70,7 +79,7 @@ def make_learner(config: AgentConfig) -> PPO:
         gamma=config.discount,
         gae_lambda=config.gae_lambda,
         ent_coef=config.entropy,
-        rollout_buffer_class=RememberingRolloutBuffer,
+        rollout_buffer_class=None if tensor else RememberingRolloutBuffer,
         policy_kwargs={
             "features_extractor_kwargs": {
                 "channels": config.channels,
@@ -126,14 +135,16 @@ def load_agent(run: RunFolder | str | Path, device: str = "auto") -> tuple[PPO, 
     run = run if isinstance(run, RunFolder) else RunFolder.existing(run)
     config = run.config(AgentConfig)
     check_numbers(config)
-    # One world and a minibatch that fits it: this learner is not going to learn.
-    config = dataclasses.replace(config, envs=1, batch_size=config.rollout, device=device)
     checkpoint = Checkpointer(run.checkpoints).load()
     if checkpoint is None:
         raise UserError(
             f"{run.path} has no checkpoint yet; train it with --run {run.path} --resume"
         )
-    agent = make_learner(config)
+    # One world and a minibatch that fits it: this learner is not going to learn.
+    small = dataclasses.replace(
+        config, engine="sb3", envs=1, batch_size=config.rollout, device=device
+    )
+    agent = make_learner(small)
     with fits_configuration(run):
         agent.policy.load_state_dict(checkpoint.state["learner"]["policy"])
     agent.num_timesteps = checkpoint.step
@@ -155,68 +166,5 @@ def fits_configuration(run: RunFolder) -> Iterator[None]:
         ) from error
 
 
-def learner_state(learner: PPO) -> State:
-    """All that decides how training goes on from between two updates.
-
-    Parameters, optimiser, counters, the worlds (see `envs.replay`), the statistics SB3 keeps of
-    recent episodes, log values not written yet, and every random number generator.
-    """
-    monitor, worlds = _worlds(learner)
-    return {
-        "policy": learner.policy.state_dict(),
-        "optimizer": learner.policy.optimizer.state_dict(),
-        "num_timesteps": learner.num_timesteps,
-        "n_updates": learner._n_updates,
-        "last_obs": learner._last_obs,
-        "last_episode_starts": learner._last_episode_starts,
-        "episodes": list(learner.ep_info_buffer or ()),
-        "successes": list(learner.ep_success_buffer or ()),
-        "episode_returns": monitor.episode_returns,
-        "episode_lengths": monitor.episode_lengths,
-        "worlds": [world.state() for world in worlds.envs],
-        "log": dict(learner.logger.name_to_value),
-        "log_counts": dict(learner.logger.name_to_count),
-        "rng": rng_state(),
-    }
-
-
-def restore_learner(learner: PPO, state: State) -> None:
-    """Put a fresh learner of the same configuration to where `learner_state` was taken.
-
-    Raises:
-        UserError: the replayed worlds do not show what they showed then, as happens when
-            minigrid is not the version the checkpoint was made with.
-    """
-    monitor, worlds = _worlds(learner)
-    learner.policy.load_state_dict(state["policy"])
-    learner.policy.optimizer.load_state_dict(state["optimizer"])
-    learner.num_timesteps = state["num_timesteps"]
-    learner._n_updates = state["n_updates"]
-    for index, (world, world_state) in enumerate(zip(worlds.envs, state["worlds"], strict=True)):
-        worlds._save_obs(index, world.set_state(world_state))
-    for name, array in state["last_obs"].items():
-        if not np.array_equal(worlds.buf_obs[name], array):
-            raise UserError(
-                f"the worlds replayed from the checkpoint show another {name} than they did; "
-                "install the minigrid version it was made with"
-            )
-    learner._last_obs = state["last_obs"]
-    learner._last_episode_starts = state["last_episode_starts"]
-    learner.ep_info_buffer = deque(state["episodes"], maxlen=learner._stats_window_size)
-    learner.ep_success_buffer = deque(state["successes"], maxlen=learner._stats_window_size)
-    monitor.episode_returns = state["episode_returns"]
-    monitor.episode_lengths = state["episode_lengths"]
-    learner.logger.name_to_value.update(state["log"])
-    learner.logger.name_to_count.update(state["log_counts"])
-    set_rng_state(state["rng"])
-
-
 def _largest_divisor(number: int, most: int) -> int:
     return next(d for d in range(min(most, number), 0, -1) if number % d == 0)
-
-
-def _worlds(learner: PPO) -> tuple[VecMonitor, DummyVecEnv]:
-    monitor = learner.env
-    assert isinstance(monitor, VecMonitor)
-    assert isinstance(monitor.venv, DummyVecEnv)
-    return monitor, monitor.venv

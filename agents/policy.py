@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import MultiInputActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
+from torch import Tensor
 
 from agents.extractor import FiLMExtractor
 
@@ -26,3 +28,12 @@ class FiLMPolicy(MultiInputActorCriticPolicy):
         kwargs.setdefault("features_extractor_class", FiLMExtractor)
         kwargs.setdefault("net_arch", [])
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
+
+    def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, D) -> log-probabilities of the actions (B, A) and values (B,).
+
+        What SB3's own forward computes, without asking the device whether the numbers are valid.
+        """
+        latent_pi, latent_vf = self.mlp_extractor(features)
+        log_prob_BA = torch.log_softmax(self.action_net(latent_pi), dim=1)
+        return log_prob_BA, self.value_net(latent_vf)[:, 0]

@@ -1,4 +1,4 @@
-"""Training with exact resume: SB3's PPO between checkpoints, metrics and a stop request."""
+"""Training with exact resume: PPO between checkpoints, metrics and a stop request."""
 
 import time
 from contextlib import closing
@@ -10,8 +10,10 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.utils import safe_mean
 
 from agents.config import AgentConfig
+from agents.device_ppo import DevicePPO
 from agents.guard import check_parameters, check_rewards, finite_guard
-from agents.learner import State, fits_configuration, learner_state, make_learner, restore_learner
+from agents.learner import fits_configuration, make_learner
+from agents.learner_state import State, learner_state, restore_learner
 from film_rl.run import (
     Checkpointer,
     Interrupted,
@@ -35,7 +37,7 @@ def train(config: AgentConfig, run: RunFolder) -> tuple[PPO, float]:
         UserError: no checkpoint can be read or written.
     """
     seed_everything(config.seed)
-    learner = make_learner(config)
+    learner = make_learner(config, run)
     checkpoint = Checkpointer(run.checkpoints).load()
     state: State = checkpoint.state if checkpoint else {"metrics": None, "seconds": 0.0}
     with fits_configuration(run):
@@ -67,7 +69,7 @@ class _RunCallback(BaseCallback):
         seconds_before: float,
     ):
         super().__init__()
-        self.checkpoint_every = config.checkpoint_every
+        self.steps, self.checkpoint_every = config.steps, config.checkpoint_every
         self.checkpointer = Checkpointer(run.checkpoints)
         self.crash_folder = run.path / "crash"
         self.metrics, self.stop = metrics, stop
@@ -87,7 +89,8 @@ class _RunCallback(BaseCallback):
             raise Interrupted(self.stop.signum)
 
     def _on_step(self) -> bool:
-        check_rewards(self.model, self.crash_folder, self.locals["rewards"])
+        if not isinstance(self.model, DevicePPO):  # it looks once an update
+            check_rewards(self.model, self.crash_folder, self.locals["rewards"])
         return True
 
     def _on_training_end(self) -> None:
@@ -98,7 +101,8 @@ class _RunCallback(BaseCallback):
         # Short, successful episodes end first: until 100 have ended their share says little.
         successes = self.model.ep_success_buffer
         full = len(successes) == successes.maxlen
-        self.progress.update(self.model.num_timesteps, safe_mean(successes) if full else None)
+        step = min(self.model.num_timesteps, self.steps)  # the last update may go beyond
+        self.progress.update(step, safe_mean(successes) if full else None)
 
     def _save(self) -> None:
         check_parameters(self.model, self.crash_folder)

@@ -16,6 +16,17 @@ Observation = dict[str, np.ndarray]
 MAX_CODE = 10  # the largest number minigrid writes into a view; 255 would mean a picture to SB3
 
 
+def observation_space(last_actions: int) -> spaces.Dict:
+    """Returns the space of `InstructionObservation`'s observations."""
+    box: dict[str, spaces.Space] = {
+        "image": spaces.Box(0, MAX_CODE, (7, 7, 3), np.uint8),
+        "instruction": spaces.Box(0, len(WORDS), (MAX_WORDS,), np.int64),
+    }
+    if last_actions:
+        box["last_actions"] = spaces.Box(0, len(Actions), (last_actions,), np.int64)
+    return spaces.Dict(box)
+
+
 class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
     """Turns minigrid's observation into a Dict.
 
@@ -29,13 +40,7 @@ class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
     def __init__(self, env: gym.Env, last_actions: int = 4):
         RecordConstructorArgs.__init__(self, last_actions=last_actions)
         super().__init__(env)
-        box: dict[str, spaces.Space] = {
-            "image": spaces.Box(0, MAX_CODE, (7, 7, 3), np.uint8),
-            "instruction": spaces.Box(0, len(WORDS), (MAX_WORDS,), np.int64),
-        }
-        if last_actions:
-            box["last_actions"] = spaces.Box(0, len(Actions), (last_actions,), np.int64)
-        self.observation_space = spaces.Dict(box)
+        self.observation_space = observation_space(last_actions)
         self._num_last = last_actions
         self._instruction = np.zeros(MAX_WORDS, np.int64)
         self._last = np.zeros(last_actions, np.int64)

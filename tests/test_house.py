@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "film_rl/run": {"film_rl", "torch", "numpy", "safetensors", "rich", "filelock", "accelerate"},
     "vqa": {"film_rl", "torch", "numpy", "PIL", "rich", "filelock", "matplotlib", "torchvision"},
     "envs": {"minigrid", "gymnasium", "torch", "numpy"},
+    "envs/batched": {"minigrid", "gymnasium", "torch", "numpy", "safetensors"},
     "agents": {
         "film_rl", "envs", "stable_baselines3", "torch", "numpy", "gymnasium",
         "matplotlib", "PIL", "imageio", "tyro",

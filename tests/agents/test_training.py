@@ -7,9 +7,11 @@ import pytest
 import torch
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from agents.device_ppo import DevicePPO
 from agents.learner import check, load_agent, make_learner
 from agents.training import train
 from envs import EnvError
+from envs.batched.facades import InstructedWorlds
 from film_rl.run import (
     Checkpointer,
     Interrupted,
@@ -26,7 +28,7 @@ def final_state(run: RunFolder) -> dict:
     """All of the last checkpoint that decides how training would go on, and the metrics."""
     checkpoint = Checkpointer(run.checkpoints).load()
     for episode in checkpoint.state["learner"]["episodes"]:
-        del episode["t"]
+        episode.pop("t", None)
     log = checkpoint.state["learner"]["log"]
     for name in [name for name in log if name.startswith("time")]:
         del log[name]
@@ -58,6 +60,81 @@ def test_a_killed_run_ends_bit_for_bit_like_one_never_killed(
         train(tiny, run)
     whole, _ = trained
     assert_same(final_state(run), final_state(whole))
+
+
+@pytest.mark.parametrize(
+    ("target", "number"),
+    [
+        ("agents.device_ppo:DevicePPO.train", 1),  # before the first checkpoint
+        ("envs.batched.facades:InstructedWorlds.step", 50),  # in a rollout
+        ("torch.optim:Adam.step", 17),  # between two minibatches
+        ("film_rl.run.checkpoint:write_atomically", 2),  # after the rename, before LAST moves
+    ],
+)
+def test_a_killed_run_on_tensors_ends_bit_for_bit_like_one_never_killed(
+    target, number, tiny_tensor, trained_tensor, tmp_path
+):
+    run = RunFolder.create(tmp_path / "killed", tiny_tensor)
+    kill(train, run, tiny_tensor, target, number)
+    with run:
+        train(tiny_tensor, run)
+    whole, _ = trained_tensor
+    assert_same(final_state(run), final_state(whole))
+
+
+def test_a_run_on_tensors_stops_at_a_signal_and_goes_on_exactly(
+    tiny_tensor, trained_tensor, tmp_path, monkeypatch
+):
+    run = RunFolder.create(tmp_path / "stopped", tiny_tensor)
+    real = DevicePPO.train
+    calls = 0
+
+    def signalling(learner):
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        real(learner)
+
+    monkeypatch.setattr(DevicePPO, "train", signalling)
+    with run, pytest.raises(Interrupted):
+        train(tiny_tensor, run)
+    assert Checkpointer(run.checkpoints).load().step == 3 * tiny_tensor.envs * tiny_tensor.rollout
+    with run:
+        train(tiny_tensor, run)
+    assert_same(final_state(run), final_state(trained_tensor[0]))
+
+
+def test_a_reward_on_tensors_that_is_not_finite_stops_training_before_a_checkpoint(
+    tiny_tensor, tmp_path, monkeypatch
+):
+    run = RunFolder.create(tmp_path / "nan", tiny_tensor)
+    real = InstructedWorlds.step
+    calls = 0
+
+    def step(worlds, action):
+        nonlocal calls
+        calls += 1
+        outcome = real(worlds, action)
+        if calls == 70:
+            return outcome._replace(reward=outcome.reward * float("nan"))
+        return outcome
+
+    monkeypatch.setattr(InstructedWorlds, "step", step)
+    with run, pytest.raises(NonFiniteError, match=r"is NaN or infinite at step 320"):
+        train(tiny_tensor, run)
+    assert Checkpointer(run.checkpoints).load().step == 256
+    dump = Checkpointer(run.path / "crash").load().state
+    assert dump["rollout"]["reward"].isnan().any()
+    assert all(parameter.isfinite().all() for parameter in dump["policy"].values())
+
+
+def test_an_agent_trained_on_tensors_is_loaded_as_it_was_without_its_levels(trained_tensor):
+    run, learner = trained_tensor
+    agent, config = load_agent(run)
+    assert config.engine == "tensor"
+    for name, parameter in learner.policy.state_dict().items():
+        assert torch.equal(agent.policy.state_dict()[name], parameter)
 
 
 def test_at_most_one_checkpoint_interval_is_lost(tiny, tmp_path):
@@ -157,8 +234,8 @@ def test_a_reward_that_is_not_finite_stops_training_in_that_step(
 ):
     run = RunFolder.create(tmp_path / "nan", tiny)
 
-    def poisoned(config):
-        learner = make_learner(config)
+    def poisoned(*args):
+        learner = make_learner(*args)
         poison(learner, value)
         return learner
 
@@ -177,8 +254,8 @@ def test_a_nan_in_the_loss_stops_before_the_optimiser_and_dumps_the_minibatch(
 ):
     run = RunFolder.create(tmp_path / "nan", tiny)
 
-    def poisoned(config):
-        learner = make_learner(config)
+    def poisoned(*args):
+        learner = make_learner(*args)
         real = learner.policy.evaluate_actions
         calls = 0
 

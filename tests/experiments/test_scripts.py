@@ -15,7 +15,7 @@ from tests.experiments.helpers import EXPERIMENTS, refused, script
 SMALL = (
     "--instr", "go to the red ball", "--room-size", "5", "--distractors", "1", "--steps", "512",
     "--envs", "4", "--rollout", "16", "--batch-size", "32", "--channels", "8",
-    "--sentence-dim", "8", "--checkpoint-every", "128", "--eval-episodes", "8",
+    "--sentence-dim", "8", "--checkpoint-every", "128", "--eval-episodes", "8", "--levels", "32",
 )  # fmt: skip
 
 

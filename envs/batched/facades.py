@@ -1,0 +1,193 @@
+"""Batched worlds as an agent meets them, and as Gymnasium's vector environment.
+
+N worlds, S distinct sentences, T words, A last actions.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from minigrid.core.actions import Actions
+from torch import Tensor
+
+from envs.batched import BatchedBabyAI, LevelBank
+from envs.errors import EnvError
+from envs.grammar import MAX_WORDS, tokenize
+from envs.observation import Observation, observation_space
+
+
+class View(NamedTuple):
+    """What the agents see, on the device.
+
+    Attributes:
+        image: uint8 (N, 7, 7, 3), as minigrid lays it out.
+        sentence: int64 (N,), rows of `InstructedWorlds.tokens`.
+        last_actions: uint8 (N, A), newest first, 1 + action, 0 before the episode's first.
+    """
+
+    image: Tensor
+    sentence: Tensor
+    last_actions: Tensor
+
+
+class Outcome(NamedTuple):
+    """One step of all worlds.
+
+    Attributes:
+        view: what is seen next; of a world that ended, its next episode's first view.
+        reward: float64 (N,).
+        terminated, truncated: bool (N,).
+        final: what is seen where an episode ended, before the next began; else as `view`.
+        length: int64 (N,), steps of the episode so far.
+    """
+
+    view: View
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    final: View
+    length: Tensor
+
+
+class InstructedWorlds:
+    """Batched worlds with the sentence's tokens and the last actions; same-step reset.
+
+    Args:
+        bank: the levels that episodes draw from.
+        num_envs: N worlds side by side.
+        device: where they live.
+        seed: decides which levels are drawn.
+        last_actions: how many of its last actions A an agent is shown.
+
+    Attributes:
+        tokens: int64 (S, T), the words of each of the bank's sentences, 0 after the last.
+        view: what the agents see now.
+    """
+
+    render_mode = None  # worlds on tensors draw no pictures: film on minigrid
+
+    def __init__(
+        self,
+        bank: LevelBank,
+        num_envs: int,
+        *,
+        device: str | torch.device = "cpu",
+        seed: int = 0,
+        last_actions: int = 4,
+    ):
+        if last_actions < 0:
+            raise EnvError(f"last_actions is {last_actions}; type 0 or more")
+        self.num_envs, self.num_last = num_envs, last_actions
+        self.device = torch.device(device)
+        self.bank = bank.to(self.device)
+        self.tokens = token_table(bank.sentences).to(self.device)
+        self.observation_space = observation_space(last_actions)
+        self.action_space = spaces.Discrete(len(Actions))
+        self.reset(seed)
+
+    def reset(self, seed: int) -> View:
+        """Every world begins an episode on a level that the seed decides."""
+        self.seed = seed
+        self.worlds = BatchedBabyAI(self.bank, self.num_envs, device=self.device, seed=seed)
+        last = torch.zeros(self.num_envs, self.num_last, dtype=torch.uint8, device=self.device)
+        seen = self.worlds.observe()
+        self.view = View(seen.image, seen.sentence, last)
+        return self.view
+
+    def step(self, action: Tensor) -> Outcome:
+        """One action (N,) int64 a world; nothing comes back to the host."""
+        step = self.worlds.step(action)
+        over = step.terminated | step.truncated
+        done = (action + 1).to(torch.uint8)[:, None]
+        last = torch.cat([done, self.view.last_actions], dim=1)[:, : self.num_last]
+        self.view = View(step.image, step.sentence, last * ~over[:, None])
+        final = View(step.final_image, step.final_sentence, last)
+        return Outcome(self.view, step.reward, step.terminated, step.truncated, final, step.length)
+
+    def state(self) -> dict[str, Any]:
+        """What `set_state` needs to go on exactly."""
+        last = self.view.last_actions.clone()
+        return {"seed": self.seed, "worlds": self.worlds.state(), "last_actions": last}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken, on the same bank."""
+        self.reset(state["seed"])
+        self.worlds.set_state(state["worlds"])
+        seen = self.worlds.observe()
+        last = state["last_actions"].to(self.device)
+        self.view = View(seen.image, seen.sentence, last)
+
+    def to_numpy(self, view: View, rows: np.ndarray | None = None) -> Observation:
+        """The observations of `envs.make_env`, with a leading axis; of some worlds where given."""
+        picked = view if rows is None else View(*(part[torch.as_tensor(rows)] for part in view))
+        tokens = self.tokens[picked.sentence]
+        instruction = np.zeros((len(tokens), MAX_WORDS), np.int64)
+        instruction[:, : tokens.shape[1]] = tokens.cpu().numpy()
+        # A copy: the next step may reuse the worlds' tensors.
+        observation = {"image": picked.image.cpu().numpy().copy(), "instruction": instruction}
+        if self.num_last:
+            observation["last_actions"] = picked.last_actions.cpu().numpy().astype(np.int64)
+        return observation
+
+
+def token_table(sentences: list[str]) -> Tensor:
+    """Words of each sentence as ids, int64 (S, T), 0 after the last; T is the longest's length."""
+    rows = [torch.tensor(tokenize(sentence)) for sentence in sentences]
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+
+class BatchedVectorEnv(VectorEnv):
+    """`InstructedWorlds` for any library that takes Gymnasium's vector environments.
+
+    Observations are those of `envs.make_env`, batched. A world that ends is reset in the same step;
+    its last observation is `info["final_obs"][world]`, as of Gymnasium's own environments.
+    Arguments as of `InstructedWorlds`.
+    """
+
+    def __init__(
+        self,
+        bank: LevelBank,
+        num_envs: int,
+        *,
+        device: str | torch.device = "cpu",
+        seed: int = 0,
+        last_actions: int = 4,
+    ):
+        self.worlds = InstructedWorlds(
+            bank, num_envs, device=device, seed=seed, last_actions=last_actions
+        )
+        self.num_envs = num_envs
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
+        self.single_observation_space = self.worlds.observation_space
+        self.single_action_space = self.worlds.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Every world begins an episode, as gymnasium says."""
+        super().reset(seed=seed)
+        drawn = int(self.np_random.integers(2**31)) if seed is None else seed
+        return self.worlds.to_numpy(self.worlds.reset(drawn)), {}
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Acts in every world, as gymnasium says."""
+        action = torch.as_tensor(np.asarray(actions, np.int64), device=self.worlds.device)
+        outcome = self.worlds.step(action)
+        terminated, truncated = (part.cpu().numpy().copy() for part in outcome[2:4])
+        reward = outcome.reward.cpu().numpy().copy()
+        info: dict[str, Any] = {}
+        ended = np.flatnonzero(terminated | truncated)
+        final = self.worlds.to_numpy(outcome.final, ended)
+        for row, world in enumerate(ended):
+            last = {name: value[row] for name, value in final.items()}
+            ending = {"final_obs": last, "final_info": {"is_success": bool(reward[world] > 0)}}
+            info = self._add_info(info, ending, int(world))
+        observation = self.worlds.to_numpy(outcome.view)
+        return observation, reward, terminated, truncated, info

@@ -1,0 +1,53 @@
+"""Levels made by minigrid's generators, in several processes."""
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+
+import gymnasium as gym
+import numpy as np
+
+from envs.batched.pack import Level, pack
+from envs.errors import EnvError
+from envs.make import make_env
+
+Maker = Callable[[], gym.Env]
+CHUNK = 256  # levels that a process makes at a time
+
+
+def generate_levels(
+    tasks: Maker | str | Sequence[Maker | str], count: int, seed: int, workers: int
+) -> list[Level]:
+    """Returns `count` levels, see `LevelBank.generate`."""
+    if count < 1 or workers < 1:
+        raise EnvError(f"{count} levels by {workers} workers; expected 1 or more of each")
+    makers = [tasks] if isinstance(tasks, str) or callable(tasks) else list(tasks)
+    if not makers:
+        raise EnvError("no task was given; type a level such as BabyAI-GoToLocal-v0 or a sentence")
+    for task in makers:
+        _make(task).close()  # a mistake is found here, in the user's own process
+    starts = range(0, count, CHUNK)
+    jobs = [(makers, range(start, min(start + CHUNK, count)), seed) for start in starts]
+    if workers == 1 or len(jobs) == 1:
+        chunks = [_levels(*job) for job in jobs]
+    else:
+        # Not forked: a forked copy of a process that runs threads, as torch does, may hang.
+        with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
+            chunks = pool.starmap(_levels, jobs, chunksize=1)
+    return [level for chunk in chunks for level in chunk]
+
+
+def _levels(makers: list[Maker | str], indices: range, seed: int) -> list[Level]:
+    envs: dict[int, gym.Env] = {}
+    levels = []
+    for index in indices:
+        task = index % len(makers)
+        if task not in envs:
+            envs[task] = _make(makers[task])
+        entropy = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0]
+        envs[task].reset(seed=int(entropy >> np.uint64(1)))
+        levels.append(pack(envs[task]))
+    return levels
+
+
+def _make(task: Maker | str) -> gym.Env:
+    return make_env(task) if isinstance(task, str) else task()

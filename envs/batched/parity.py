@@ -1,0 +1,138 @@
+"""minigrid and batched worlds side by side: are they the same, step by step?"""
+
+import random
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+import torch
+from minigrid.utils.baby_ai_bot import BabyAIBot
+
+from envs.batched.bank import LevelBank
+from envs.batched.worlds import BatchedBabyAI, Observation, Step
+
+WEIGHTS = (15, 15, 30, 12, 10, 16, 2)  # of random actions: most step, pick up, drop and toggle
+PATIENCE = 2.0  # seconds for one thought of the bot, which is endless in a level without a solution
+
+
+class Report(NamedTuple):
+    """What a comparison found.
+
+    Attributes:
+        steps: environment steps compared.
+        succeeded, truncated: episodes that ended so.
+        differences: one line for each world that went another way.
+    """
+
+    steps: int
+    succeeded: int
+    truncated: int
+    differences: list[str]
+
+
+def compare(
+    levels: Sequence[gym.Env], steps: int, seed: int, noise: Sequence[float] = (1.0,)
+) -> Report:
+    """Steps reset minigrid environments and their batched copies with the same actions.
+
+    Args:
+        levels: BabyAI environments that have just been reset with a seed.
+        steps: actions taken in each of them, fewer where its episode ends before.
+        seed: of the actions.
+        noise: how often environment i acts at random, entry i modulo their number; else its actions
+            are those of minigrid's bot, while that knows one.
+    """
+    bank = LevelBank.from_minigrid(levels)
+    worlds = BatchedBabyAI(bank, len(levels), autoreset=False)
+    draws = random.Random(seed)  # noqa: S311
+    noises = [noise[index % len(noise)] for index in range(len(levels))]
+    actors = [Actor(env, part, draws) for env, part in zip(levels, noises, strict=True)]
+    going, differences = set(range(len(levels))), []
+    taken = succeeded = truncated = 0
+    view = _arrays(worlds.observe())
+    for index in going:
+        # gen_obs of a level that starts with something in hand shows more than reset() did.
+        first = levels[index].unwrapped
+        if first.carrying is None and not _same_view(first.gen_obs(), view, index):
+            differences.append(f"{first.mission}: another first view")
+    for time in range(steps):
+        actions = [actor() if index in going else 6 for index, actor in enumerate(actors)]
+        step = worlds.step(torch.tensor(actions))
+        seen = _arrays(step)
+        for index in sorted(going):
+            result = levels[index].unwrapped.step(actions[index])
+            taken += 1
+            same = _same(result, seen, index)
+            if not same:
+                mission = levels[index].unwrapped.mission
+                differences.append(f"world {index} ({mission}), step {time}: {actions[index]}")
+            if not same or result[2] or result[3]:
+                going.remove(index)
+                succeeded += result[1] > 0
+                truncated += result[3]
+    return Report(taken, succeeded, truncated, differences)
+
+
+def _arrays(seen: Observation | Step) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in seen._asdict().items()}
+
+
+def _same_view(view: dict[str, Any], seen: dict[str, np.ndarray], index: int) -> bool:
+    image = np.array_equal(view["image"], seen["image"][index])
+    return image and view["direction"] == seen["direction"][index]
+
+
+def _same(result: tuple[Any, ...], seen: dict[str, np.ndarray], index: int) -> bool:
+    view, reward, terminated, truncated, _ = result
+    return (
+        _same_view(view, seen, index)
+        and reward == seen["reward"][index]  # float64, to the last bit
+        and terminated == seen["terminated"][index]
+        and truncated == seen["truncated"][index]
+    )
+
+
+class Actor:
+    """Acts at random with a given probability, otherwise as minigrid's bot says."""
+
+    def __init__(self, env: gym.Env, noise: float, draws: random.Random):
+        self.noise, self.draws = noise, draws
+        self.bot = BabyAIBot(env.unwrapped) if noise < 1 else None
+        self.last: int | None = None
+
+    def __call__(self) -> int:
+        """The next action."""
+        action = self._advice()
+        if action is None or self.draws.random() < self.noise:
+            action = self.draws.choices(range(7), WEIGHTS)[0]
+        self.last = action
+        return action
+
+    def _advice(self) -> int | None:
+        if self.bot is None:
+            return None
+        try:
+            with _patience(PATIENCE):
+                return int(self.bot.replan(self.last))
+        except Exception:  # minigrid's bot fails in many ways where the world has surprised it
+            self.bot = None
+            return None
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError in the block once the seconds are over; main thread only."""
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _give_up(*_: object) -> None:
+    raise TimeoutError
