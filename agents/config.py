@@ -21,19 +21,19 @@ class AgentConfig:
     """Cells along a room's side, walls included (sentences only; 8 when not given)."""
     distractors: int | None = None
     """Objects beside those the sentence needs (sentences only; 7 when not given)."""
-    last_actions: int = 4
+    last_actions: int = 8
     """How many of its last actions the agent sees; without any it turns in circles."""
 
     engine: Literal["tensor", "sb3"] = "tensor"
     """tensor: worlds and PPO on the device; sb3: minigrid's worlds and stock PPO."""
-    levels: int = 8192
+    levels: int = 16_384
     """Levels of the bank that episodes draw from (engine tensor)."""
 
     steps: int = 300_000
     """Environment steps to train for."""
     seed: int = 0
     """Seed of the network, the worlds and the actions."""
-    envs: int = 512
+    envs: int = 64
     """Worlds stepped side by side."""
 
     channels: int = 32
@@ -45,11 +45,11 @@ class AgentConfig:
     conditioning: Conditioning = "film"
     """How the instruction steers the CNN."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Adam's step size at the start; it falls linearly to a tenth."""
     rollout: int = 20
     """Steps of each world between two updates."""
-    batch_size: int = 256
+    batch_size: int = 64
     """Samples a minibatch."""
     epochs: int = 1
     """Passes over each rollout."""

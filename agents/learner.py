@@ -87,7 +87,8 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None) -> PPO:
                 "sentence_dim": config.sentence_dim,
                 "conditioning": config.conditioning,
                 "precision": choose_precision(config.precision, device),
-            }
+            },
+            "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's epsilon
         },
         seed=config.seed,
         device=device,
