@@ -28,6 +28,7 @@ from agents.config import AgentConfig
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "results"
 ROWS = RESULTS / "babyai_ppo.json"
+AGENT_SPEED = RESULTS / "babyai_speed.json"
 ANSWERERS = RESULTS / "clevr_small.json"
 STATISTICS = RESULTS / "clevr_statistics.json"
 DOCUMENTS = (
@@ -150,6 +151,7 @@ def filled(document: str) -> str:
         "commands": lambda: commands_table(rows),
         "clevr": lambda: figures_table([p for p in clevr if p not in {*speeds, STATISTICS}]),
         "speed": lambda: figures_table(speeds),
+        "agent_speed": lambda: figures_table([AGENT_SPEED]),
         "statistics": lambda: measured_by(statistics),
         **{
             f"statistics_{name}": partial(grid, table)
