@@ -3,8 +3,8 @@
     python experiments/parity.py --steps 10000
 
 Claim: image, direction, float64 reward, terminated and truncated are equal on every step. Actions
-are random ones, the bot's, and the bot's with noise. 10,000 steps of each of 96 levels take some
-ten minutes on one core. Ends with status 1 if anything differs.
+are random ones, the bot's, and the bot's with noise. 10,000 steps of each of 96 levels take about
+half an hour on two cores. Ends with status 1 if anything differs.
 """
 
 import sys
