@@ -19,7 +19,7 @@ def level_bank(task: Task, config: AgentConfig, run: RunFolder | None) -> LevelB
     if path and path.exists():
         return LevelBank.load(path)
     bank = LevelBank.generate(
-        task.make, config.levels, seed=config.seed, workers=len(os.sched_getaffinity(0))
+        task.make, config.levels, seed=config.seed, workers=os.cpu_count() or 1
     )
     if path:
         bank.save(path)
