@@ -117,8 +117,8 @@ class Batches(Dataset[Batch]):
         starts: at which step each stage of the curriculum begins.
 
     Raises:
-        UserError: there is no question, or one without an answer; the groups of a batch cannot be
-            divided into n equal parts.
+        UserError: there is no question, one without an answer, or none of the stage ALL; the groups
+            of a batch cannot be divided into n equal parts.
     """
 
     def __init__(
@@ -130,6 +130,11 @@ class Batches(Dataset[Batch]):
     ) -> None:
         if not len(table) or bool((table.answers == NO_ANSWER).any()):
             raise UserError("training needs questions, all with an answer that CLEVR knows")
+        if not bool((table.stage == ALL).any()):
+            raise UserError(
+                f'all {len(table):,} questions are marked "easy" and would be asked at the start '
+                "only; take the mark out of those to train on to the end"
+            )
         self.images, self.table, self.config, self.part = images, table, config, part
         stage_N = table.stage.numpy()
         self._chosen = {stage: np.flatnonzero(stage_N == stage) for stage in (FIRST, EASY, ALL)}

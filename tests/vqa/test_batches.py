@@ -31,7 +31,7 @@ def table(images: int, per_image: int) -> QuestionTable:
     tokens = [[i + 1, q + 1] + [9] * q for i, q in rows]
     answers = [{"answer": "ab"[q % 2]} for _, q in rows]
     made = question_table(answers, tokens, [i for i, _ in rows], ["a", "b"])
-    return replace(made, stage=torch.tensor([ALL if q % 3 else EASY for _, q in rows]))
+    return replace(made, stage=torch.tensor([EASY if q % 3 == 2 else ALL for _, q in rows]))
 
 
 def pictures(images: int) -> torch.Tensor:
@@ -72,7 +72,7 @@ def test_easy_questions_come_first():
     batches = Batches(pictures(6), table(6, 8), CONFIG)
     assert batches.starts == {EASY: 0, ALL: 10}
     for step in range(20):
-        assert {q % 3 > 0 for _, q in asked(batches[step])} == {step >= 10}
+        assert {q % 3 < 2 for _, q in asked(batches[step])} == {step >= 10}
 
 
 def test_without_programs_there_is_no_easy_phase():
@@ -175,6 +175,13 @@ def test_questions_without_a_known_answer_cannot_be_trained_on():
         Batches(pictures(1), questions, CONFIG)
     with pytest.raises(UserError, match="training needs questions"):
         Batches(pictures(1), question_table([], [], [], ["a"]), CONFIG)
+
+
+@pytest.mark.parametrize("easy", [0.0, 0.01, 0.5])
+def test_questions_that_are_all_easy_cannot_be_trained_on(easy):
+    questions = replace(table(6, 8), stage=torch.full((48,), EASY))
+    with pytest.raises(UserError, match='all 48 questions are marked "easy"'):
+        Batches(pictures(6), questions, replace(CONFIG, easy=easy))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
