@@ -6,7 +6,7 @@
     python experiments/clevr_train.py --run runs/clevr-small --resume
     torchrun --nproc-per-node 8 -- experiments/clevr_train.py --data CLEVR_v1.0 --preset fast
 
-The preset `small` (the default) makes its own data and takes about ten minutes on two CPU cores;
+The preset `small` (the default) makes its own data and takes under ten minutes on two CPU cores;
 `paper` is the paper's network and training; `fast` the same network with large batches.
 """
 
@@ -35,9 +35,7 @@ class Options(RunOptions, VQAConfig):
 
 def main() -> None:
     """Train (or go on training), then evaluate and draw."""
-    preset = _preset()
-    default = Options(**vars(PRESETS[preset]()), preset=preset)
-    options = cli.parse(Options, __doc__ or "", default)
+    options = read_options()
     with cli.exit_status():
         from film_rl.run import RunFolder
         from film_rl.run.accelerated import join_team
@@ -48,7 +46,7 @@ def main() -> None:
         check(config)
         team = join_team(config.device)
         check_division(config, team.part[1])
-        path = str(open_run(options, config, f"clevr {preset}").path) if team.first else ""
+        path = str(open_run(options, config, f"clevr {options.preset}").path) if team.first else ""
         run = RunFolder(team.told(path))
         with run if team.first else nullcontext():
             if team.first:
@@ -57,6 +55,13 @@ def main() -> None:
                 train_and_finish(run, config, team)
             if team.first:
                 report(run)
+
+
+def read_options() -> Options:
+    """The command line; what it does not say is the preset's."""
+    preset = _preset()
+    default = Options(**vars(PRESETS[preset]()), preset=preset)
+    return cli.parse(Options, __doc__ or "", default)
 
 
 def _preset() -> Literal["small", "paper", "fast"]:
@@ -71,7 +76,6 @@ def train_and_finish(run: "RunFolder", config: VQAConfig, team: "Team") -> None:
     from film_rl.run import Interrupted, NonFiniteError
     from vqa.finish import finish
     from vqa.prepare import (
-        first_data,
         fresh_learner,
         to_split,
         train_split,
@@ -82,8 +86,7 @@ def train_and_finish(run: "RunFolder", config: VQAConfig, team: "Team") -> None:
 
     began = time.monotonic()
     with team.first_goes_ahead():
-        train_data, val_data = training_data(config)
-        first = first_data(config)
+        train_data, val_data, first = training_data(config)
     vocabulary = vocabulary_of(train_data)
     splits = train_split(train_data, first, vocabulary), to_split(val_data, vocabulary)
     seconds = {"data": time.monotonic() - began}

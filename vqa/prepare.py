@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from film_rl.run import Checkpointer, RunFolder, UserError, choose_device, seed_everything
@@ -83,8 +84,13 @@ def open_split(
     return replace(dataset, features=maps_NCHW)
 
 
-def training_data(config: VQAConfig, features: Features | None = None) -> tuple[Dataset, Dataset]:
-    """What to train on and what is held out; made first where no folder is given.
+def training_data(
+    config: VQAConfig, features: Features | None = None
+) -> tuple[Dataset, Dataset, Dataset | None]:
+    """What to train on, what is held out, and what the training begins with, or None.
+
+    All is made first where no folder is given. Only such training has a beginning of its own:
+    images of one or two objects.
 
     Args:
         config: the training run.
@@ -95,22 +101,14 @@ def training_data(config: VQAConfig, features: Features | None = None) -> tuple[
     """
     root = data_folder(config)
     features = features or features_for(config)
-    train = open_split(
-        config, root, config.train_split, config.train_images, features, with_scenes=False
-    )
-    val = open_split(config, root, config.val_split, config.val_images, features)
+    opened = partial(open_split, config, root, features=features)
+    train = opened(config.train_split, config.train_images, with_scenes=False)
+    val = opened(config.val_split, config.val_images)
+    first = opened(FIRST, 0, with_scenes=False) if _first_images(config) else None
     check_disjoint(train, val)
     for each in (train, val):
         check_answered(each)
-    return train, val
-
-
-def first_data(config: VQAConfig, features: Features | None = None) -> Dataset | None:
-    """Images of one or two objects, with which a training on generated data begins; or None."""
-    if not _first_images(config):
-        return None
-    features = features or features_for(config)
-    return open_split(config, data_folder(config), FIRST, 0, features, with_scenes=False)
+    return train, val, first
 
 
 def _first_images(config: VQAConfig) -> int:

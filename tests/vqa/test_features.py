@@ -83,7 +83,7 @@ def test_a_network_is_trained_on_features_and_evaluated(tmp_path):
         inputs="features", feature_channels=6, shift=0, steps=8, baseline_steps=2, stem_layers=1,
     )  # fmt: skip
     features = Features(small_network(), CPU)
-    train_data, val_data = training_data(config, features)
+    train_data, val_data, _ = training_data(config, features)
     assert train_data.scenes is None
     assert val_data.features.shape == (6, 6, 4, 4)
     assert torch.equal(val_data.features, features.of(val_data.images))
@@ -100,6 +100,23 @@ def test_a_network_is_trained_on_features_and_evaluated(tmp_path):
     assert len(predicted) == len(val_data) > 0
     with pytest.raises(UserError, match="have 6 channels, not 1024; type --feature-channels 6"):
         open_split(replace(config, feature_channels=1024), root, "val", 0, features)
+
+
+def test_one_network_makes_the_features_of_all_splits(tmp_path, monkeypatch):
+    loaded = []
+
+    def load(weights):
+        loaded.append(small_network())
+        return loaded[-1]
+
+    monkeypatch.setattr("vqa.prepare.resnet101", load)
+    config = replace(
+        TOY, cache=str(tmp_path), image_size=32, train_images=4, val_images=2, first=0.5,
+        inputs="features", feature_channels=6,
+    )  # fmt: skip
+    train_data, val_data, first = training_data(config)
+    assert [len(data.features) for data in (train_data, val_data, first)] == [4, 2, 1]
+    assert len(loaded) == 1
 
 
 @pytest.mark.parametrize("missing", [None, "made for another torch"])

@@ -42,8 +42,9 @@ def test_any_two_splits_of_a_folder_can_be_chosen(tmp_path):
     for seed, each in enumerate(("trainA", "valA", "valB")):
         write_split(tmp_path, each, [0, 1], seed)
     config = replace(TOY, data=str(tmp_path), cache=str(tmp_path), image_size=8, val_images=0)
-    train, val = training_data(replace(config, train_split="trainA", val_split="valB"))
+    train, val, first = training_data(replace(config, train_split="trainA", val_split="valB"))
     assert "trainA" in train.source
     assert "valB" in val.source
+    assert first is None
     with pytest.raises(DataError, match="no questions of split 'train'"):
         training_data(config)
