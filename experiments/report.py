@@ -19,11 +19,15 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cli
 
 from agents.config import AgentConfig
+from vqa.config import PRESETS, VQAConfig
+
+if TYPE_CHECKING:
+    from film_rl.run import RunFolder
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "results"
@@ -52,11 +56,17 @@ def main() -> None:
     """Add the rows asked for, then write every table anew."""
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
+        from film_rl.run import RunFolder, UserError
+
         rows = read_rows()
-        for path in options.add:
-            if add_answerer(path):
+        for run in map(RunFolder.existing, options.add):
+            summary = run.summary()
+            if summary is None:
+                raise UserError(f"{run.path} is not finished; go on with --run {run.path} --resume")
+            if "question_only" in summary:
+                add_answerer(run, summary)
                 continue
-            new = row_of(path)
+            new = row_of(run, summary)
             same = ("command", "seed", "hardware")
             rows = [row for row in rows if any(row[key] != new[key] for key in same)] + [new]
         rows.sort(key=lambda row: (row["command"], row["hardware"], row["seed"]))
@@ -70,46 +80,40 @@ def read_rows() -> list[Row]:
     return list(json.loads(ROWS.read_text(encoding="utf-8")))
 
 
-def add_answerer(path: Path) -> bool:
-    """Add a finished run of the question answerer as a row; False if it is another run."""
-    summary = json.loads((path / "summary.json").read_bytes()) if path.is_dir() else {}
-    if "question_only" not in summary:
-        return False
+def add_answerer(run: "RunFolder", summary: Row) -> None:
+    """Add a finished run of the question answerer; it replaces the older row of its kind."""
+    options, seed = answerer_options(run.config(VQAConfig)), summary["seed"]
+    words = ["python", "experiments/clevr_train.py", *options]
+    words += ["--seed", str(seed)] if seed else []
+    which = shlex.join(["clevr_train.py", *options]) if options else "the default preset"
     percent = {
         "FiLM": summary["accuracy"],
         "question-only LSTM": summary["question_only"],
         "images swapped between scenes": summary["images_swapped"],
     }
-    figures = {name: f"{value:.1%}" for name, value in percent.items()}
+    figures = {name: f"{value:.1%}" for name, value in percent.items() if value is not None}
     seconds = {name: f"{value:.0f} s" for name, value in summary["seconds"].items()}
     row = {
-        "what": f"the default preset on {summary['questions']:,} held-out questions, "
-        f"seed {summary['seed']}",
-        "command": "python experiments/clevr_train.py",
+        "what": f"{which} on {summary['questions']:,} held-out questions, seed {seed}",
+        "command": shlex.join(words),
         "hardware": summary["device"],
-        "date": written_on(path / "summary.json"),
+        "date": written_on(run),
         "figures": {**figures, **seconds},
         "measured": True,
     }
     others = [other for other in rows_of(ANSWERERS) if other["what"] != row["what"]]
     rows = sorted([*others, row], key=lambda row: row["what"])
     ANSWERERS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    return True
 
 
-def written_on(path: Path) -> str:
-    """The date of a file, as in 2026-11-21."""
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
+def written_on(run: "RunFolder") -> str:
+    """The date of a finished run, as in 2026-11-21."""
+    seconds = (run.path / "summary.json").stat().st_mtime
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
-def row_of(path: Path) -> Row:
-    """A finished run as a row."""
-    from film_rl.run import RunFolder, UserError
-
-    run = RunFolder.existing(path)
-    summary = run.summary()
-    if summary is None:
-        raise UserError(f"{path} is not finished; go on with --run {path} --resume")
+def row_of(run: "RunFolder", summary: Row) -> Row:
+    """A finished run of an agent as a row."""
     config = run.config(AgentConfig)
     return {
         "what": summary["task"],
@@ -124,7 +128,7 @@ def row_of(path: Path) -> Row:
         "train_seconds": summary["wall_seconds"],
         "steps_per_second": summary["steps_per_second"],
         "hardware": summary["device"],
-        "date": written_on(path / "summary.json"),
+        "date": written_on(run),
         "commit": summary["commit"],
     }
 
@@ -132,13 +136,33 @@ def row_of(path: Path) -> Row:
 def command(config: AgentConfig) -> str:
     """The command that repeats a run, but for its seed."""
     words = ["python", "experiments/babyai_ppo.py"]
-    for field in fields(AgentConfig):
-        value = getattr(config, field.name)
-        if field.name == "seed" or value == field.default:
-            continue
+    for option, value in changed(config, AgentConfig(), without=("seed",)):
         for one in value if isinstance(value, tuple) else (value,):
-            words += [f"--{field.name.replace('_', '-')}", str(one)]
+            words += [f"--{option}", str(one)]
     return shlex.join(words)
+
+
+def answerer_options(config: VQAConfig) -> list[str]:
+    """What to type after clevr_train.py for such a run, but for its seed; the shortest way."""
+    ways = []
+    for name, preset in PRESETS.items():
+        words = ["--preset", name] if name != "small" else []
+        for option, value in changed(config, preset(), without=("seed", "cache")):
+            if isinstance(value, bool):
+                words.append(f"--{option}" if value else f"--no-{option}")
+            else:
+                several = value if isinstance(value, tuple) else (value,)
+                words += [f"--{option}", *map(str, several)]
+        ways.append(words)
+    return min(ways, key=len)
+
+
+def changed(config: Any, default: Any, without: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """The options that differ from the default, as they are typed, and their values."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name not in without and value != getattr(default, field.name):
+            yield field.name.replace("_", "-"), value
 
 
 def filled(document: str) -> str:

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from agents.config import AgentConfig
 from agents.training import train
 from film_rl.run import RunFolder
 from film_rl.run.metrics import read_metrics
+from vqa.config import fast, paper, small
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -88,6 +90,41 @@ def test_a_row_s_command_makes_the_same_run(report):
     words = shlex.split(report.command(config))
     assert words[:2] == ["python", "experiments/babyai_ppo.py"]
     assert tyro.cli(AgentConfig, args=words[2:]) == config
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (small(), ""),
+        (replace(small(), cache="elsewhere", device="cpu"), " --device cpu"),
+        (
+            replace(small(), film_blocks=(True, False, True), residual=False, seed=4),
+            " --film-blocks True False True --no-residual --seed 4",
+        ),
+        (replace(paper(), data="my CLEVR"), " --preset paper --data 'my CLEVR'"),
+        (replace(fast(), channels=64, seed=2), " --preset fast --channels 64 --seed 2"),
+    ],
+)
+def test_a_run_of_the_answerer_becomes_a_row_that_says_how_to_repeat_it(
+    report, config, words, tmp_path, monkeypatch
+):
+    answerers = tmp_path / "rows.json"
+    monkeypatch.setattr(report, "ANSWERERS", answerers)
+    answerers.write_text("[]")
+    run = RunFolder.create(tmp_path / "run", config)
+    figures = {"accuracy": 0.5, "question_only": None, "images_swapped": 0.25, "questions": 1000}
+    run.write_summary({**figures, "seed": config.seed, "seconds": {"data": 1.6}, "device": "cpu"})
+    for _ in range(2):
+        report.add_answerer(run, run.summary())
+    (row,) = json.loads(answerers.read_text())
+    assert row["command"] == f"python experiments/clevr_train.py{words}"
+    percent = {"FiLM": "50.0%", "images swapped between scenes": "25.0%"}
+    assert row["figures"] == {**percent, "data": "2 s"}
+    assert row["what"].startswith("the default preset on") == (not words)
+    assert row["what"].endswith(f"on 1,000 held-out questions, seed {config.seed}")
+    monkeypatch.setattr(sys, "argv", shlex.split(row["command"])[1:])
+    typed = importlib.import_module("clevr_train").read_options()
+    assert all(getattr(typed, k) == v for k, v in vars(config).items() if k != "cache")
 
 
 @pytest.mark.parametrize("number", [0, 1])
