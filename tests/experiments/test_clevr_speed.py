@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.experiments.test_scripts import EXPERIMENTS, refused, script
+from tests.experiments.helpers import EXPERIMENTS, refused, script
+from tests.vqa.toy import TOY
 from vqa.batches import batch_of
-from vqa.config import VQAConfig
 from vqa.model import QuestionAnswerer, lengths
 from vqa.training import make_learner
 
@@ -18,24 +18,7 @@ sys.path.insert(0, str(EXPERIMENTS))
 from clevr_speed import Options, compared, contestants, made_split, write
 from plain_film import PlainFiLM, PlainLearner
 
-SMALL = VQAConfig(
-    stem_channels=8,
-    stem_layers=2,
-    channels=8,
-    blocks=2,
-    word_dim=6,
-    sentence_dim=10,
-    classifier_channels=12,
-    classifier_hidden=9,
-    batch_size=12,
-    share=1,
-    easy=0.0,
-    shift=0,
-    clip=0.0,
-    precision="float32",
-    device="cpu",
-    threads=1,
-)
+SMALL = replace(TOY, share=1, easy=0.0, shift=0, clip=0.0)
 
 
 def same_weights(plain: PlainFiLM, ours: QuestionAnswerer) -> None:

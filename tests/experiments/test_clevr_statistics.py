@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.experiments.test_scripts import EXPERIMENTS, refused, script
+from tests.experiments.helpers import EXPERIMENTS, refused, script
 
 
 def test_help_answers_without_waiting_for_torch():

@@ -5,19 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vqa.config import PRESETS, VQAConfig, paper
+from tests.vqa.toy import TOY
+from vqa.config import PRESETS, paper
 from vqa.model import QuestionAnswerer, lengths, to_input
 
-SMALL = VQAConfig(
-    stem_channels=8,
-    stem_layers=2,
-    channels=8,
-    blocks=2,
-    word_dim=6,
-    sentence_dim=10,
-    classifier_channels=12,
-    classifier_hidden=9,
-)
 TOKENS = torch.tensor([[1, 5, 6, 2, 0, 0], [1, 7, 8, 9, 3, 2], [1, 4, 2, 0, 0, 0]])
 
 
@@ -66,7 +57,7 @@ def test_the_papers_preset_has_the_papers_parameters(options, image, total):
     ids=str,
 )
 def test_every_row_of_the_papers_tables_learns_and_shares_images(options):
-    model = QuestionAnswerer(replace(SMALL, **options), vocab_size=10, num_answers=4)
+    model = QuestionAnswerer(replace(TOY, **options), vocab_size=10, num_answers=4)
     images, rows = torch.rand(2, 3, 16, 16), torch.tensor([1, 0, 1])
     model(images, TOKENS, rows).sum().backward()
     for name, parameter in model.named_parameters():
@@ -77,7 +68,7 @@ def test_every_row_of_the_papers_tables_learns_and_shares_images(options):
 
 
 def test_padding_never_reaches_the_gru():
-    model = QuestionAnswerer(SMALL, vocab_size=10, num_answers=4)
+    model = QuestionAnswerer(TOY, vocab_size=10, num_answers=4)
     model(torch.rand(3, 3, 16, 16), TOKENS, None, lengths(TOKENS)).square().sum().backward()
     gradient = model.network.encoder.embedding.weight.grad
     assert not gradient[0].any()
@@ -85,7 +76,7 @@ def test_padding_never_reaches_the_gru():
 
 
 def test_weights_start_from_kaimings_uniform_distribution():
-    model = QuestionAnswerer(replace(SMALL, sentence_dim=512), vocab_size=10, num_answers=4)
+    model = QuestionAnswerer(replace(TOY, sentence_dim=512), vocab_size=10, num_answers=4)
     for weight in (model.network.generator.linear.weight, model.network.blocks[0].conv2.weight):
         bound = (6 / weight[0].numel()) ** 0.5
         assert 0.9 * bound < weight.abs().max() <= bound
