@@ -127,7 +127,7 @@ class VQAConfig:
 
 
 def small() -> VQAConfig:
-    """Generated data and a small network: about ten minutes on two CPU cores, no download."""
+    """Generated data and a small network: under ten minutes on two CPU cores, no download."""
     return VQAConfig()
 
 
