@@ -2,7 +2,7 @@
 
 import random
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -14,6 +14,13 @@ from minigrid.utils.baby_ai_bot import BabyAIBot
 from envs.batched.bank import LevelBank
 from envs.batched.worlds import BatchedBabyAI, Observation, Step
 
+SENTENCES = (
+    "go to the {color} {object}",
+    "put the {color} {object} next to the {color} {object}",
+    "open a door on your left and go to the key",
+    "pick up a ball after you open the red door and go to the blue key",
+    "pick up the red object, then put the red object next to a door",
+)  # compared beside the 96 levels
 WEIGHTS = (15, 15, 30, 12, 10, 16, 2)  # of random actions: most step, pick up, drop and toggle
 PATIENCE = 2.0  # seconds for one thought of the bot, which is endless in a level without a solution
 
@@ -23,14 +30,21 @@ class Report(NamedTuple):
 
     Attributes:
         steps: environment steps compared.
+        advised: how many of them took the bot's action; the rest took random ones.
         succeeded, truncated: episodes that ended so.
         differences: one line for each world that went another way.
     """
 
     steps: int
+    advised: int
     succeeded: int
     truncated: int
     differences: list[str]
+
+    def plus(self, other: "Report") -> "Report":
+        """Both comparisons together."""
+        pairs: Iterable[tuple[Any, Any]] = zip(self, other, strict=True)
+        return Report(*(mine + theirs for mine, theirs in pairs))
 
 
 def compare(
@@ -43,7 +57,7 @@ def compare(
         steps: actions taken in each of them, fewer where its episode ends before.
         seed: of the actions.
         noise: how often environment i acts at random, entry i modulo their number; else its actions
-            are those of minigrid's bot, while that knows one.
+            are those of minigrid's bot until the bot fails, and random after that.
     """
     bank = LevelBank.from_minigrid(levels)
     worlds = BatchedBabyAI(bank, len(levels), autoreset=False)
@@ -73,7 +87,8 @@ def compare(
                 going.remove(index)
                 succeeded += result[1] > 0
                 truncated += result[3]
-    return Report(taken, succeeded, truncated, differences)
+    advised = sum(actor.advised for actor in actors)
+    return Report(taken, advised, succeeded, truncated, differences)
 
 
 def _arrays(seen: Observation | Step) -> dict[str, np.ndarray]:
@@ -96,18 +111,25 @@ def _same(result: tuple[Any, ...], seen: dict[str, np.ndarray], index: int) -> b
 
 
 class Actor:
-    """Acts at random with a given probability, otherwise as minigrid's bot says."""
+    """Acts at random with a given probability, otherwise as minigrid's bot says.
+
+    Attributes:
+        advised: how many actions were the bot's.
+    """
 
     def __init__(self, env: gym.Env, noise: float, draws: random.Random):
         self.noise, self.draws = noise, draws
         self.bot = BabyAIBot(env.unwrapped) if noise < 1 else None
         self.last: int | None = None
+        self.advised = 0
 
     def __call__(self) -> int:
         """The next action."""
         action = self._advice()
         if action is None or self.draws.random() < self.noise:
             action = self.draws.choices(range(7), WEIGHTS)[0]
+        else:
+            self.advised += 1
         self.last = action
         return action
 
@@ -117,7 +139,9 @@ class Actor:
         try:
             with _patience(PATIENCE):
                 return int(self.bot.replan(self.last))
-        except Exception:  # minigrid's bot fails in many ways where the world has surprised it
+        except Exception:
+            # minigrid's bot fails in many ways where the world has surprised it, and soon in every
+            # episode of KeyInBox and PutNext...Carrying; `advised` tells how far it came.
             self.bot = None
             return None
 
