@@ -1,7 +1,7 @@
 """Questions with the images they are about: from an official folder, or from what was generated."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -59,20 +59,6 @@ class Dataset:
     def rows(self) -> Tensor:
         """Per question the row of its image, int64."""
         return torch.tensor([self._row_of[q["image_index"]] for q in self.questions]).long()
-
-    def scene_of(self, index: int) -> Scene:
-        """The scene that question `index` is about.
-
-        Raises:
-            DataError: the scenes are not known.
-        """
-        if self.scenes is None:
-            raise DataError(f"{self.source}: the scenes are not known; they are not in this folder")
-        return self.scenes[self._row_of[self.questions[index]["image_index"]]]
-
-    def select(self, keep: Iterable[int]) -> "Dataset":
-        """The questions of these indices, with all images."""
-        return replace(self, questions=[self.questions[index] for index in keep])
 
     @cached_property
     def _row_of(self) -> dict[int, int]:

@@ -69,8 +69,9 @@ def test_each_question_has_its_image_and_its_scene(tmp_path, split):
     for index, asked in enumerate(data.questions):
         image = read_image(root / "images" / split / asked["image_filename"], 8)
         assert np.array_equal(data.images[data.rows[index]], image)
-        assert data.scene_of(index)["image_index"] == asked["image_index"]
-        assert execute(asked["program"], data.scene_of(index)).answer == asked["answer"]
+        shown = data.scenes[data.rows[index]]
+        assert shown["image_index"] == asked["image_index"]
+        assert execute(asked["program"], shown).answer == asked["answer"]
 
 
 def test_the_real_folder_is_read_cut_short_as_it_is(clevr_samples, tmp_path):
@@ -81,10 +82,10 @@ def test_the_real_folder_is_read_cut_short_as_it_is(clevr_samples, tmp_path):
         assert len(data) == questions
         if split == "test":
             assert data.scenes is None
-            with pytest.raises(DataError, match="the scenes are not known"):
-                data.scene_of(0)
         else:
-            given = [execute(q["program"], data.scene_of(i)) for i, q in enumerate(data.questions)]
+            shown = [data.scenes[row] for row in data.rows]
+            asked = zip(data.questions, shown, strict=True)
+            given = [execute(question["program"], scene) for question, scene in asked]
             assert [each.answer for each in given] == [q["answer"] for q in data.questions]
 
 
@@ -97,7 +98,7 @@ def test_the_questions_of_humans_are_about_the_images_of_clevr_beside_them(tmp_p
     (humans / "CLEVR-Humans-val.json").write_text(json.dumps({"questions": [asked]}))
     data = open_folder(humans, "val", size=8, cache=tmp_path / "cache")
     assert data.questions == [asked]
-    assert data.scene_of(0)["image_index"] == 2
+    assert [data.scenes[row]["image_index"] for row in data.rows] == [2]
     image = read_image(tmp_path / "CLEVR_v1.0" / "images" / "val" / asked["image_filename"], 8)
     assert np.array_equal(data.images, image[None])
 
@@ -118,15 +119,6 @@ def test_scenes_can_be_left_out(tmp_path):
     assert open_folder(root, "train", 8, tmp_path, with_scenes=False).scenes is None
     with pytest.raises(DataError, match=r"train_scenes.json, scene 0: 'image_index' is None"):
         open_folder(root, "train", 8, tmp_path)
-
-
-def test_selected_questions_keep_their_images(tmp_path):
-    write_split(tmp_path / "CLEVR", "train", [3, 4, 9])
-    data = open_folder(tmp_path / "CLEVR", "train", size=8, cache=tmp_path / "cache")
-    one = data.select([1])
-    assert one.questions == [data.questions[1]]
-    assert one.rows.tolist() == [1]
-    assert one.scene_of(0)["image_index"] == 4
 
 
 def test_generated_data_needs_no_folder():
