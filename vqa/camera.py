@@ -4,7 +4,7 @@ A pinhole camera that looks at the origin from a jittered place; lengths are in 
 are those of the released 480x320 images. Legend: N objects, 3 world coordinates.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -88,12 +88,13 @@ def fit_camera(scene: Mapping[str, Any]) -> Camera:
     return Camera((x, y, z))
 
 
-def relationships(coords_N3: Array) -> dict[str, list[list[int]]]:
+def relationships(
+    coords_N3: Array, directions: Mapping[str, Sequence[float]] = DIRECTIONS
+) -> dict[str, list[list[int]]]:
     """Per direction and object i, the sorted objects j with (p_j - p_i) . direction > 0.2."""
-    coords_N3 = np.asarray(coords_N3)
     related = {}
     for name in RELATIONS:
-        along_N = coords_N3 @ np.array(DIRECTIONS[name])
+        along_N = coords_N3 @ np.asarray(directions[name], dtype=float)
         ahead_NN = along_N[None, :] - along_N[:, None] > MARGIN
         related[name] = [np.flatnonzero(row).tolist() for row in ahead_NN]
     return related

@@ -9,7 +9,7 @@ import numpy as np
 
 import vqa.camera
 from film_rl.errors import did_you_mean
-from vqa.camera import MARGIN, RELATIONS
+from vqa.camera import RELATIONS, relationships
 from vqa.errors import DataError
 from vqa.layout import scene_file
 from vqa.records import read_records
@@ -101,12 +101,9 @@ def _check_relationships(scene: Scene) -> None:
     check_record(directions, {})
     coords_N3 = np.array([thing["3d_coords"] for thing in scene["objects"]]).reshape(-1, 3)
     for name in RELATIONS:
-        direction = directions.get(name)
-        if not _is_vector(direction):
+        if not _is_vector(direction := directions.get(name)):
             raise ValueError(f"directions[{name!r}] is {direction!r:.60}, expected 3 numbers")
-        along_N = coords_N3 @ np.asarray(direction, dtype=float)
-        ahead_NN = along_N[None, :] - along_N[:, None] > MARGIN
-        expected = [np.flatnonzero(row).tolist() for row in ahead_NN]
+    for name, expected in relationships(coords_N3, directions).items():
         given = scene["relationships"].get(name)
         if given != expected:
             raise ValueError(
