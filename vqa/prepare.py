@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from film_rl.run import Checkpointer, RunFolder, UserError, choose_device, seed_everything
+from film_rl.run import RunFolder, UserError, choose_device, seed_everything
 from vqa.batches import question_table
 from vqa.config import VQAConfig
 from vqa.dataset import Dataset, cache_folder, check_disjoint, open_folder
@@ -172,12 +172,13 @@ def load_answerer(
     Raises:
         UserError: the run is not one of the question answerer, or has no checkpoint yet.
     """
-    config = replace(run.config(VQAConfig), device=device)
-    if Checkpointer(run.checkpoints).load() is None:
+    config, file = replace(run.config(VQAConfig), device=device), run.path / "vocab.json"
+    if not file.is_file():  # it is written before the first checkpoint
         raise UserError(
-            f"{run.path} has no checkpoint yet; train it with --run {run.path} --resume"
+            f"{run.path} has no vocab.json, and no checkpoint yet; train it with --run {run.path} "
+            "--resume"
         )
-    vocabulary = QuestionVocabulary.load(run.path / "vocab.json")
+    vocabulary = QuestionVocabulary.load(file)
     learner = fresh_learner(config, vocabulary)
     restore_trained(config, learner, run)
     learner.model.eval()

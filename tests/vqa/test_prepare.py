@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from film_rl.run import RunFolder, UserError
 from tests.vqa.test_dataset import question, write_split
 from tests.vqa.toy import TOY
 from vqa.dataset import open_folder
 from vqa.errors import DataError
-from vqa.prepare import to_split, training_data, unknown_words, vocabulary_of
-from vqa.tokens import UNKNOWN
+from vqa.prepare import load_answerer, to_split, training_data, unknown_words, vocabulary_of
+from vqa.tokens import UNKNOWN, QuestionVocabulary
 
 
 def test_words_that_training_did_not_hold_are_read_as_unknown_and_counted(tmp_path):
@@ -48,3 +49,11 @@ def test_any_two_splits_of_a_folder_can_be_chosen(tmp_path):
     assert first is None
     with pytest.raises(DataError, match="no questions of split 'train'"):
         training_data(config)
+
+
+def test_a_run_that_was_not_trained_answers_no_questions(tmp_path):
+    run = RunFolder.create(tmp_path / "run", TOY)
+    for _ in range(2):  # before its vocabulary is written, and after
+        with pytest.raises(UserError, match="no checkpoint yet; train it with --run"):
+            load_answerer(run, "cpu")
+        QuestionVocabulary(["red"]).save(run.path / "vocab.json")
