@@ -56,7 +56,7 @@ def main() -> None:
         from film_rl.run import Progress, choose_device
         from vqa.write_folder import SplitRules, write_split
 
-        chosen = vars(options) | {}
+        chosen = dict(vars(options))
         out, device = chosen.pop("out"), choose_device(chosen.pop("device"))
         on_gpu = device.type != "cpu"  # where one process is enough
         processes = chosen.pop("processes") or (1 if on_gpu else os.cpu_count() or 1)

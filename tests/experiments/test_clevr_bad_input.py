@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.experiments.helpers import refused, script
 from tests.experiments.test_clevr_scripts import SMALL
-from tests.experiments.test_scripts import refused, script
 from vqa.write_folder import SplitRules, write_split
 
 RUN = ("--run", "run", "--data", "data")

@@ -1,7 +1,6 @@
 """The plain port that clevr_speed.py compares with is our network; the comparison is a fair one."""
 
 import json
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -96,21 +95,6 @@ def test_all_take_turns_with_their_own_batches(split):
 )
 def test_a_mistake_gets_a_message_and_status_2(arguments, words, tmp_path):
     refused(script("clevr_speed", *arguments, cwd=tmp_path), *words)
-
-
-def test_help_answers_without_waiting_for_torch():
-    code = (
-        "import runpy, sys\n"
-        f"sys.argv, sys.path[0] = ['x', '--help'], {str(EXPERIMENTS)!r}\n"
-        "try:\n"
-        f"    runpy.run_path({str(EXPERIMENTS / 'clevr_speed.py')!r}, run_name='__main__')\n"
-        "except SystemExit as end:\n"
-        "    assert end.code == 0\n"
-        "    assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
-    )
-    command = [sys.executable, "-c", code]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "--questions" in result.stdout
 
 
 def test_the_row_of_the_other_device_stays(tmp_path, monkeypatch):
