@@ -22,8 +22,6 @@ from envs.batched.record import VERBS, Row
 from envs.batched.verifier import Rules
 from envs.errors import EnvError
 
-MAX_SIDE = 64  # cells; minigrid's largest levels have 22
-
 
 @dataclass(frozen=True)
 class LevelBank:
@@ -55,8 +53,13 @@ class LevelBank:
         """Takes the levels of environments that have just been reset; level i is environment i.
 
         Raises:
-            EnvError: if there are none, or one is no BabyAI environment or has been stepped.
+            EnvError: if there are none, or one is no BabyAI environment, has been stepped, or has
+                a grid of more than 64 cells a side.
         """
+        if isinstance(envs, str | gym.Env):
+            raise EnvError(
+                f"{envs!r} is no list of environments; type LevelBank.from_minigrid([env])"
+            )
         return _bank([pack(env) for env in envs])
 
     @classmethod
@@ -73,7 +76,8 @@ class LevelBank:
             workers: processes; the bank does not depend on them.
 
         Raises:
-            EnvError: for an unknown level or sentence, or if `count` or `workers` is below 1.
+            EnvError: for an unknown level or sentence, a function that makes something else, or if
+                `count` or `workers` is below 1 or `seed` below 0.
         """
         return _bank(generate_levels(tasks, count, seed, workers))
 
@@ -166,11 +170,12 @@ FACTS: dict[str, Callable] = {
 
 def _bank(levels: list[Level]) -> LevelBank:
     if not levels:
-        raise EnvError("no levels; give at least one environment")
+        raise EnvError(
+            "no levels; expected 1 or more environments: type LevelBank.from_minigrid([env]) after "
+            "env.reset(seed=...)"
+        )
     width = max(level.cells.shape[1] for level in levels)
     height = max(level.cells.shape[0] for level in levels)
-    if max(width, height) > MAX_SIDE:
-        raise EnvError(f"a grid is {width} x {height}; a bank takes up to {MAX_SIDE} x {MAX_SIDE}")
     sentences = sorted({level.mission for level in levels})
     places = {sentence: index for index, sentence in enumerate(sentences)}
     outside = width * height

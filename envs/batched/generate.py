@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import gymnasium as gym
 import numpy as np
 
-from envs.batched.pack import Level, pack
+from envs.batched.pack import Level, check_kind, pack
 from envs.errors import EnvError
 from envs.make import make_env
 
@@ -19,12 +19,19 @@ def generate_levels(
 ) -> list[Level]:
     """Returns `count` levels, see `LevelBank.generate`."""
     if count < 1 or workers < 1:
-        raise EnvError(f"{count} levels by {workers} workers; expected 1 or more of each")
+        raise EnvError(
+            f"{count} levels by {workers} workers; expected 1 or more of each: type count=1024, "
+            "workers=2, for example"
+        )
+    if seed < 0:
+        raise EnvError(f"seed is {seed}; type 0 or more")
     makers = [tasks] if isinstance(tasks, str) or callable(tasks) else list(tasks)
     if not makers:
         raise EnvError("no task was given; type a level such as BabyAI-GoToLocal-v0 or a sentence")
     for task in makers:
-        _make(task).close()  # a mistake is found here, in the user's own process
+        env = _make(task)
+        check_kind(env)  # a mistake is found here, in the user's own process
+        env.close()
     starts = range(0, count, CHUNK)
     jobs = [(makers, range(start, min(start + CHUNK, count)), seed) for start in starts]
     if workers == 1 or len(jobs) == 1:

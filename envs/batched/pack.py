@@ -25,6 +25,7 @@ from envs.batched.reach import reachable
 from envs.batched.record import Row
 from envs.errors import EnvError
 
+MAX_SIDE = 64  # cells; minigrid's largest levels have 22
 VERBS = {
     GoToInstr: Row.GOTO,
     OpenInstr: Row.OPEN,
@@ -61,11 +62,12 @@ def pack(env: gym.Env) -> Level:
     """Returns the level that a BabyAI environment shows right after its reset.
 
     Raises:
-        EnvError: if it is no BabyAI environment, has not just been reset, sees another view than
-            7x7 with occlusion, or holds what no BabyAI level holds.
+        EnvError: if `check_kind` refuses it, it has not just been reset, or it holds what no BabyAI
+            level holds.
     """
+    check_kind(env)
     world = env.unwrapped
-    _check(world)
+    _check_fresh(world)
     clauses, masks = _clauses(world.instrs)
     wanted: dict[int, int] = {}
     for bit, clause in clauses.items():
@@ -91,23 +93,35 @@ def pack(env: gym.Env) -> Level:
     )
 
 
-def _check(world: Any) -> None:
+def check_kind(env: gym.Env) -> None:
+    """Raises EnvError if it is no BabyAI environment, too large, or sees another view than ours."""
+    world = getattr(env, "unwrapped", env)
     if not isinstance(world, RoomGridLevel):
+        given = repr(world) if isinstance(world, str) else type(world).__name__
         raise EnvError(
-            f"{type(world).__name__} is not a BabyAI environment; give BabyAI-... levels"
+            f"{given} is not a BabyAI environment; type envs.make_env with a level such as "
+            "BabyAI-GoToLocal-v0 or a sentence"
         )
+    if max(world.width, world.height) > MAX_SIDE:
+        raise EnvError(
+            f"a grid is {world.width} x {world.height}; a bank takes up to {MAX_SIDE} x {MAX_SIDE}:"
+            " type a smaller room_size, or fewer rooms"
+        )
+    if world.agent_view_size != VIEW or world.see_through_walls:
+        raise EnvError(
+            f"{type(world).__name__} has a view of {world.agent_view_size} cells, walls "
+            f"{'transparent' if world.see_through_walls else 'opaque'}; batched worlds have one of "
+            f"{VIEW}, opaque: make it without agent_view_size and see_through_walls"
+        )
+
+
+def _check_fresh(world: Any) -> None:
     if world.agent_pos is None or world.agent_dir is None:
         raise EnvError(f"{type(world).__name__} has not been reset; call env.reset(seed=...) first")
     if world.step_count:
         raise EnvError(
             f"{type(world).__name__} has taken {world.step_count} steps; a level is what an "
             "environment shows right after env.reset(), call it again"
-        )
-    if world.agent_view_size != VIEW or world.see_through_walls:
-        raise EnvError(
-            f"{type(world).__name__} has a view of {world.agent_view_size} cells, walls "
-            f"{'transparent' if world.see_through_walls else 'opaque'}; batched worlds have one of "
-            f"{VIEW}, opaque"
         )
 
 

@@ -47,7 +47,7 @@ def load(
             _check_header(path, header)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, UnicodeDecodeError) as error:
-        raise EnvError(f"{path} is no bank, or damaged: {error}") from error
+        raise EnvError(f"{path} is no bank, or damaged: {error}; make the bank again") from error
     if _checksum(tensors, header["facts"]) != header["sha256"]:
         raise EnvError(f"{path} is damaged: its checksum differs; make the bank again")
     facts = json.loads(header["facts"])
@@ -59,9 +59,9 @@ def load(
 def _check_header(path: Path, header: dict[str, str]) -> None:
     if header.get("format") != FORMAT:
         raise EnvError(f"{path} is not a bank of levels; LevelBank.save writes one")
-    if header.get("version") != VERSION:
+    if header.get("version", VERSION) != VERSION:
         raise EnvError(
-            f"{path} has format version {header.get('version')}; this program reads {VERSION}: "
+            f"{path} has format version {header['version']}; this program reads {VERSION}: "
             "make the bank again"
         )
     if header.keys() != HEADER:

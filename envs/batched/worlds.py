@@ -102,6 +102,20 @@ class BatchedBabyAI:
         glanced_NV = glance(self._cells, self._record[Row.POSE], self._tables)
         return self._seen(self._eye.see(glanced_NV, self._record[Row.HAND]))
 
+    def drawn(self) -> Tensor:
+        """What minigrid draws now, uint8 (N, 7, 7, 3): `observe().image` with one exception.
+
+        Of a level that starts with something in hand, minigrid's first view still shows it in the
+        grid; the picture of that view is drawn later, and shows it in the hand.
+        """
+        if not self._holding:
+            return self.observe().image
+        held_N1, cell_N, take_N = self._held_at_first()
+        cells_NC = self._cells.scatter(1, held_N1, torch.where(take_N, EMPTY, cell_N)[:, None])
+        hand_N = torch.where(take_N, cell_N, self._record[Row.HAND])
+        glanced_NV = glance(cells_NC, self._record[Row.POSE], self._tables)
+        return as_image(self._eye.see(glanced_NV, hand_N))
+
     def step(self, actions: Tensor) -> Step:
         """Takes one action (N,) int64 a world.
 
@@ -225,14 +239,19 @@ class BatchedBabyAI:
         minigrid shows the first view, and looks objects up, before it puts the object in the hand.
         """
         record = self._record
-        held_N1 = record[Row.HELD_FROM].long()[:, None]
-        cell_N = self._cells.gather(1, held_N1)[:, 0]
-        take_N = (record[Row.STEPS] == 0) & (held_N1[:, 0] < self.bank.width * self.bank.height)
+        held_N1, cell_N, take_N = self._held_at_first()
         record[Row.HAND] = torch.where(take_N, cell_N, record[Row.HAND])
         self._cells.scatter_(1, held_N1, torch.where(take_N, EMPTY, cell_N)[:, None])
         if self._ghosts is not None:
             ghost_N = self._ghosts.gather(1, held_N1)[:, 0] | wanted(cell_N) * take_N
             self._ghosts.scatter_(1, held_N1, ghost_N.to(torch.uint8)[:, None])
+
+    def _held_at_first(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Where a thing in hand came from (N, 1), what lies there, and whether it still must go."""
+        held_N1 = self._record[Row.HELD_FROM].long()[:, None]
+        inside_N = held_N1[:, 0] < self.bank.width * self.bank.height
+        cell_N = self._cells.gather(1, held_N1)[:, 0]
+        return held_N1, cell_N, inside_N & (self._record[Row.STEPS] == 0)
 
     def _start_over(self, ended_N: Tensor, view_NV: Tensor) -> Observation:
         """Gives the worlds that ended their next level; returns what is seen then."""
@@ -290,13 +309,13 @@ class BatchedBabyAI:
 
     def _checked(self, actions: Tensor) -> Tensor:
         if not isinstance(actions, Tensor):
-            raise EnvError(f"actions are {type(actions).__name__}; give a torch.Tensor")
+            raise EnvError(f"actions are {type(actions).__name__}; {self._to_type()}")
         given = (actions.dtype, tuple(actions.shape), actions.device.type)
         expected = (torch.int64, (self.num_envs,), self.device.type)
         if given != expected:
             raise EnvError(
                 f"actions are {given[0]} {given[1]} on {given[2]}; expected {expected[0]} "
-                f"{expected[1]} on {expected[2]}"
+                f"{expected[1]} on {expected[2]}: {self._to_type()}"
             )
         allowed = ((actions >= 0) & (actions < len(Actions))).all()
         if self.device.type == "cpu":
@@ -304,17 +323,29 @@ class BatchedBabyAI:
                 raise EnvError(
                     f"actions are from {int(actions.min())} to {int(actions.max())}; expected 0 "
                     f"({Actions(0).name}) to {len(Actions) - 1} ({Actions(len(Actions) - 1).name})"
+                    f"; type torch.randint({len(Actions)}, ({self.num_envs},)) for random ones"
                 )
         else:
             torch._assert_async(allowed, "an action is not in 0..6")
         return actions
 
+    def _to_type(self) -> str:
+        return (
+            f'type torch.as_tensor(actions, dtype=torch.int64, device="{self.device}"), one action '
+            f"for each of the {self.num_envs} worlds"
+        )
+
 
 def _check_number(num_envs: int, levels: int, autoreset: bool) -> None:
     if num_envs < 1:
-        raise EnvError(f"{num_envs} worlds; expected 1 or more")
+        raise EnvError(f"{num_envs} worlds; expected 1 or more: type num_envs=64, for example")
+    if levels < 1:
+        raise EnvError(
+            "the bank holds no level; expected 1 or more: type LevelBank.generate(task, count=64), "
+            "and if only_solvable() left none, more levels or another task"
+        )
     if not autoreset and num_envs > levels:
         raise EnvError(
             f"{num_envs} worlds without autoreset, each on its own level, but the bank holds "
-            f"{levels}; give a larger bank or fewer worlds"
+            f"{levels}; give a larger bank, or type num_envs={levels} or less"
         )

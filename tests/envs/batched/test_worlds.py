@@ -1,8 +1,10 @@
 """Batched worlds as a program: resets, resume, sizes of batches, devices, mistakes."""
 
 import copy
+from dataclasses import replace
 
 import gymnasium
+import numpy as np
 import pytest
 import torch
 
@@ -125,35 +127,56 @@ def test_levels_are_drawn_evenly():
         (torch.zeros(4, dtype=torch.int64, device="meta"), "on meta"),
         (torch.tensor([0, 1, 7, 0]), "from 0 to 7"),
         (torch.tensor([0, -1, 6, 0]), "from -1 to 6"),
+        (torch.zeros(4, dtype=torch.int32), "int32"),
+        (torch.tensor(0), r"\(\)"),
         ([0, 0, 0, 0], "list"),
+        (np.zeros(4, np.int64), "ndarray"),
     ],
 )
 def test_wrong_actions_change_nothing(bank, actions, message):
     worlds = BatchedBabyAI(bank, 4)
     before = worlds.state()
-    with pytest.raises(EnvError, match=message):
+    with pytest.raises(EnvError, match=f"{message}.*type torch"):
         worlds.step(actions)
     for name, tensor in worlds.state().items():
         assert torch.equal(tensor, before[name])
 
 
 def test_worlds_need_levels(bank):
-    with pytest.raises(EnvError, match="1 or more"):
-        BatchedBabyAI(bank, 0)
+    for number in (0, -3):
+        with pytest.raises(EnvError, match=f"{number} worlds.*type num_envs"):
+            BatchedBabyAI(bank, number)
     with pytest.raises(EnvError, match="24"):
         BatchedBabyAI(bank, 25, autoreset=False)
     with pytest.raises(EnvError, match="no levels"):
         LevelBank.from_minigrid([])
     with pytest.raises(EnvError, match="GoToLokal"):
         LevelBank.generate("BabyAI-GoToLokal-v0", 1)
-    with pytest.raises(EnvError, match="1 or more"):
-        LevelBank.generate("BabyAI-GoToLocal-v0", 0)
-    with pytest.raises(EnvError, match="65 x 65"):
-        LevelBank.generate(large_room, 1)
+    for wrong in ({"count": 0}, {"count": -1}, {"count": 1, "workers": 0}):
+        with pytest.raises(EnvError, match=r"1 or more.*type count"):
+            LevelBank.generate("BabyAI-GoToLocal-v0", **wrong)
+    with pytest.raises(EnvError, match="seed is -1"):
+        LevelBank.generate("BabyAI-GoToLocal-v0", 1, seed=-1)
+    with pytest.raises(EnvError, match="no task"):
+        LevelBank.generate([], 1)
+    nothing = replace(bank, solvable=torch.zeros(24, dtype=torch.bool)).only_solvable()
+    with pytest.raises(EnvError, match="only_solvable"):
+        BatchedBabyAI(nothing, 1)
 
 
 def large_room():
     return gymnasium.make("BabyAI-OneRoomS20-v0", room_size=65)
+
+
+def without_babyai():
+    return gymnasium.make("MiniGrid-Empty-5x5-v0")
+
+
+@pytest.mark.parametrize(("maker", "message"), [(large_room, "65 x 65"), (without_babyai, "Empty")])
+def test_a_maker_of_what_no_bank_holds_is_refused_before_a_level_is_made(maker, message):
+    """A million levels are asked for: nobody would wait for them to hear of a mistake."""
+    with pytest.raises(EnvError, match=f"{message}.*type "):
+        LevelBank.generate(maker, 1_000_000, workers=2)
 
 
 def test_only_a_fresh_babyai_level_can_be_taken():
@@ -164,10 +187,26 @@ def test_only_a_fresh_babyai_level_can_be_taken():
     env.step(0)
     with pytest.raises(EnvError, match="1 steps"):
         LevelBank.from_minigrid([env])
+    bare = gymnasium.make("BabyAI-GoToLocal-v0")
+    with pytest.raises(EnvError, match="not been reset"):
+        LevelBank.from_minigrid([bare])
     other = gymnasium.make("MiniGrid-Empty-5x5-v0")
     other.reset(seed=0)
-    with pytest.raises(EnvError, match="not a BabyAI"):
-        LevelBank.from_minigrid([other])
+    large = large_room()
+    large.reset(seed=0)
+    wide = gymnasium.make("BabyAI-GoToLocal-v0", agent_view_size=9)
+    wide.reset(seed=0)
+    for wrong, message in (
+        (other, "EmptyEnv is not a BabyAI"),
+        ("BabyAI-GoToLocal-v0", "'BabyAI-GoToLocal-v0' is not a BabyAI environment; type"),
+        (large, "65 x 65"),
+        (wide, "view of 9"),
+    ):
+        with pytest.raises(EnvError, match=message):
+            LevelBank.from_minigrid([wrong])
+    for wrong in (bare, "BabyAI-GoToLocal-v0"):
+        with pytest.raises(EnvError, match="no list of environments"):
+            LevelBank.from_minigrid(wrong)
 
 
 def same_banks(one, other):
@@ -197,13 +236,17 @@ def test_a_damaged_or_foreign_file_is_refused(bank, tmp_path):
         LevelBank.load(path)
     bank.save(path)
     whole = path.read_bytes()
-    for at in (len(whole) - 1, len(whole) // 2, 2000, 3, 40):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        with pytest.raises(EnvError):
+    data = 8 + int.from_bytes(whole[:8], "little")  # safetensors: the header's length, the header
+    checksum = whole.index(b"sha256") + 20
+    for at in (*range(0, data, 3), checksum, *range(data, len(whole), 997), len(whole) - 1):
+        for bit in range(8):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
+            with pytest.raises(EnvError, match=f"{path}.* (make the bank again|LevelBank.save)"):
+                LevelBank.load(path)
+    for length in (0, 4, 8, data // 2, data, data + 1, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(EnvError, match="make the bank again"):
             LevelBank.load(path)
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(EnvError):
-        LevelBank.load(path)
     path.write_bytes(whole.replace(f'"version":"{VERSION}"'.encode(), b'"version":"0"'))
     with pytest.raises(EnvError, match="version 0"):
         LevelBank.load(path)
