@@ -6,15 +6,17 @@ from typing import Any, NoReturn
 
 import gymnasium
 import numpy as np
-import torch
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from envs.batched import LevelBank
 from envs.batched.facades import InstructedWorlds
 from envs.observation import Observation
 
 Indices = int | Sequence[int] | None
+USE_MINIGRID = (
+    "for minigrid's own worlds type DummyVecEnv([lambda: envs.make_env(task)] * num_envs), "
+    "or on the command line --engine sb3"
+)
 
 
 class BatchedVecEnv(VecEnv):
@@ -22,40 +24,30 @@ class BatchedVecEnv(VecEnv):
 
     Infos of episodes that end are those of SB3's `Monitor` and `DummyVecEnv`: `episode`,
     `is_success`, `terminal_observation`, `TimeLimit.truncated`. `DevicePPO` goes past this face to
-    `worlds`, whose tensors never leave the device. Arguments as of `InstructedWorlds`.
+    `worlds`, whose tensors never leave the device.
     """
 
-    def __init__(
-        self,
-        bank: LevelBank,
-        num_envs: int,
-        *,
-        device: str | torch.device = "cpu",
-        seed: int = 0,
-        last_actions: int = 4,
-    ):
-        self.worlds = InstructedWorlds(
-            bank, num_envs, device=device, seed=seed, last_actions=last_actions
-        )
-        super().__init__(num_envs, self.worlds.observation_space, self.worlds.action_space)
-        self._draws = np.random.default_rng(seed)  # of the seeds of later resets
-        self._untouched = True
+    def __init__(self, worlds: InstructedWorlds):
+        self.worlds = worlds
+        super().__init__(worlds.num_envs, worlds.observation_space, worlds.action_space)
+        self._first_seed: int | None = worlds.seed
+        self._draws = np.random.default_rng(worlds.seed)  # of the seeds of later resets
         self._began = time.monotonic()
 
     def reset(self) -> Observation:
-        """Every world begins an episode; the very first time, those of the seed given at first."""
-        seed = self._seeds[0]
-        if seed is not None or not self._untouched:
-            self.worlds.reset(int(self._draws.integers(2**31)) if seed is None else seed)
-        self._untouched = False
+        """Every world begins an episode; the very first time, as the worlds' own seed says."""
+        seed, first = self._seeds[0], self._first_seed
+        if seed is None:
+            seed = int(self._draws.integers(2**31)) if first is None else first
+        self._first_seed = None
+        self.worlds.reset(seed)
         self._reset_seeds()
         self._reset_options()
         return self.worlds.to_numpy(self.worlds.view)
 
     def step_async(self, actions: np.ndarray) -> None:
         """Act in every world."""
-        action = torch.as_tensor(np.asarray(actions, np.int64), device=self.worlds.device)
-        self._outcome = self.worlds.step(action)
+        self._outcome = self.worlds.step_numpy(actions)
 
     def step_wait(self) -> tuple[Observation, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """What came of it: observations, rewards, dones, infos."""
@@ -87,13 +79,17 @@ class BatchedVecEnv(VecEnv):
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> NoReturn:
         """Worlds in one batch cannot differ in their attributes."""
-        raise NotImplementedError(f"{attr_name}: worlds on tensors have no attributes of their own")
+        raise NotImplementedError(
+            f"{attr_name}: worlds on tensors have no attributes of their own; {USE_MINIGRID}"
+        )
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: Indices = None, **method_kwargs: Any
     ) -> NoReturn:
         """Worlds in one batch have no methods of their own."""
-        raise NotImplementedError(f"{method_name}: worlds on tensors have no methods of their own")
+        raise NotImplementedError(
+            f"{method_name}: worlds on tensors have no methods of their own; {USE_MINIGRID}"
+        )
 
     def env_is_wrapped(
         self, wrapper_class: type[gymnasium.Wrapper], indices: Indices = None

@@ -173,7 +173,8 @@ class DevicePPO(PPO):
         """The worlds behind the face, where they are tensors on the same device."""
         if not isinstance(env, BatchedVecEnv):
             raise UserError(
-                f"DevicePPO on a {type(env).__name__}; expected a BatchedVecEnv without wrappers"
+                f"DevicePPO on a {type(env).__name__}; expected a BatchedVecEnv without wrappers: "
+                "type BatchedVecEnv(InstructedWorlds(bank, num_envs))"
             )
         if env.worlds.device.type != self.device.type:
             raise UserError(

@@ -10,9 +10,11 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
+from envs.observation import MAX_CODE
 from film_rl import FiLMedNetwork
 from film_rl.film import FiLMParams
 from film_rl.network import Conditioning, GridStemConfig, NetworkConfig, SentenceConfig
+from film_rl.run import UserError
 from film_rl.run.device import autocast
 
 SQUEEZED_CHANNELS = 16
@@ -34,6 +36,9 @@ class FiLMExtractor(BaseFeaturesExtractor):
         conditioning: film, bias, scale, gate, concat or none (`film_rl.NetworkConfig`).
         features_dim: size of the features.
         precision: bfloat16 runs the network under autocast; features are float32 either way.
+
+    Raises:
+        UserError: the images are pixels.
     """
 
     def __init__(
@@ -52,6 +57,12 @@ class FiLMExtractor(BaseFeaturesExtractor):
         super().__init__(observation_space, features_dim)
         self.precision = precision
         image, instruction = observation_space["image"], observation_space["instruction"]
+        if image.high.max() > MAX_CODE:
+            raise UserError(
+                f"FiLMExtractor on images {image.shape} of values to {image.high.max()}; expected "
+                "minigrid's symbolic view: type InstructedWorlds(..., pixels=False), or give "
+                "pixels to SB3's MultiInputPolicy"
+            )
         self.network = FiLMedNetwork(
             NetworkConfig(
                 stem=GridStemConfig(

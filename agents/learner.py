@@ -16,6 +16,7 @@ from agents.guard import RememberingRolloutBuffer
 from agents.levels import level_bank
 from agents.policy import FiLMPolicy
 from agents.task import EVALUATION_SEED, Task
+from envs.batched.facades import InstructedWorlds
 from film_rl.run import (
     Checkpointer,
     RunFolder,
@@ -64,7 +65,9 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None) -> PPO:
     if config.engine == "tensor":
         bank = level_bank(task, config, run)
         worlds = BatchedVecEnv(
-            bank, config.envs, device=device, seed=config.seed, last_actions=config.last_actions
+            InstructedWorlds(
+                bank, config.envs, device=device, seed=config.seed, last_actions=config.last_actions
+            )
         )
     else:
         worlds = VecMonitor(DummyVecEnv([task.make] * config.envs))

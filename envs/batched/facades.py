@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from minigrid.core.actions import Actions
 from torch import Tensor
 
-from envs.batched import BatchedBabyAI, LevelBank
+from envs.batched import BatchedBabyAI, LevelBank, TileAtlas
 from envs.errors import EnvError
 from envs.grammar import MAX_WORDS, tokenize
 from envs.observation import Observation, observation_space
@@ -61,12 +61,16 @@ class InstructedWorlds:
         device: where they live.
         seed: decides which levels are drawn.
         last_actions: how many of its last actions A an agent is shown.
+        pixels: arrays, and `observation_space`, have minigrid's RGB view of 56 x 56 pixels as
+            `image`. A `View` stays symbolic, 64 times smaller: `atlas.render(view.image)` draws it.
 
     Attributes:
+        atlas: what draws views if `pixels`, else None.
         tokens: int64 (S, T), the words of each of the bank's sentences, 0 after the last.
         view: what the agents see now.
     """
 
+    view: View
     render_mode = None  # worlds on tensors draw no pictures: film on minigrid
 
     def __init__(
@@ -77,6 +81,7 @@ class InstructedWorlds:
         device: str | torch.device = "cpu",
         seed: int = 0,
         last_actions: int = 4,
+        pixels: bool = False,
     ):
         if last_actions < 0:
             raise EnvError(f"last_actions is {last_actions}; type 0 or more")
@@ -85,6 +90,10 @@ class InstructedWorlds:
         self.bank = bank.to(self.device)
         self.tokens = token_table(bank.sentences).to(self.device)
         self.observation_space = observation_space(last_actions)
+        self.atlas = TileAtlas(device=self.device) if pixels else None
+        if self.atlas:
+            box = self.observation_space.spaces | {"image": self.atlas.space}
+            self.observation_space = spaces.Dict(box)
         self.action_space = spaces.Discrete(len(Actions))
         self.reset(seed)
 
@@ -93,9 +102,7 @@ class InstructedWorlds:
         self.seed = seed
         self.worlds = BatchedBabyAI(self.bank, self.num_envs, device=self.device, seed=seed)
         last = torch.zeros(self.num_envs, self.num_last, dtype=torch.uint8, device=self.device)
-        seen = self.worlds.observe()
-        self.view = View(seen.image, seen.sentence, last)
-        return self.view
+        return self._look(last)
 
     def step(self, action: Tensor) -> Outcome:
         """One action (N,) int64 a world; nothing comes back to the host."""
@@ -103,9 +110,29 @@ class InstructedWorlds:
         over = step.terminated | step.truncated
         done = (action + 1).to(torch.uint8)[:, None]
         last = torch.cat([done, self.view.last_actions], dim=1)[:, : self.num_last]
-        self.view = View(step.image, step.sentence, last * ~over[:, None])
+        image = self.worlds.drawn() if self.atlas else step.image
+        self.view = View(image, step.sentence, last * ~over[:, None])
         final = View(step.final_image, step.final_sentence, last)
         return Outcome(self.view, step.reward, step.terminated, step.truncated, final, step.length)
+
+    def step_numpy(self, actions: np.ndarray) -> Outcome:
+        """`step` with actions that come from the host, where to look at them costs nothing.
+
+        Raises:
+            EnvError: for another shape than (N,), what is no whole number, or is not in 0..6.
+        """
+        given = np.asarray(actions)
+        if given.dtype.kind not in "iu" or given.shape != (self.num_envs,):
+            raise EnvError(
+                f"actions are {given.dtype} {given.shape}; expected whole numbers "
+                f"({self.num_envs},): type np.asarray(actions, dtype=np.int64), one a world"
+            )
+        if not ((given >= 0) & (given < len(Actions))).all():
+            raise EnvError(
+                f"actions are from {given.min()} to {given.max()}; expected 0 to "
+                f"{len(Actions) - 1}: type action_space.sample() for random ones"
+            )
+        return self.step(torch.as_tensor(given.astype(np.int64), device=self.device))
 
     def state(self) -> dict[str, Any]:
         """What `set_state` needs to go on exactly."""
@@ -116,9 +143,7 @@ class InstructedWorlds:
         """Go on from where `state` was taken, on the same bank."""
         self.reset(state["seed"])
         self.worlds.set_state(state["worlds"])
-        seen = self.worlds.observe()
-        last = state["last_actions"].to(self.device)
-        self.view = View(seen.image, seen.sentence, last)
+        self._look(state["last_actions"].to(self.device))
 
     def to_numpy(self, view: View, rows: np.ndarray | None = None) -> Observation:
         """The observations of `envs.make_env`, with a leading axis; of some worlds where given."""
@@ -126,11 +151,18 @@ class InstructedWorlds:
         tokens = self.tokens[picked.sentence]
         instruction = np.zeros((len(tokens), MAX_WORDS), np.int64)
         instruction[:, : tokens.shape[1]] = tokens.cpu().numpy()
+        image = self.atlas.render(picked.image) if self.atlas else picked.image
         # A copy: the next step may reuse the worlds' tensors.
-        observation = {"image": picked.image.cpu().numpy().copy(), "instruction": instruction}
+        observation = {"image": image.cpu().numpy().copy(), "instruction": instruction}
         if self.num_last:
             observation["last_actions"] = picked.last_actions.cpu().numpy().astype(np.int64)
         return observation
+
+    def _look(self, last: Tensor) -> View:
+        seen = self.worlds.observe()
+        image = self.worlds.drawn() if self.atlas else seen.image
+        self.view = View(image, seen.sentence, last)
+        return self.view
 
 
 def token_table(sentences: list[str]) -> Tensor:
@@ -144,27 +176,15 @@ class BatchedVectorEnv(VectorEnv):
 
     Observations are those of `envs.make_env`, batched. A world that ends is reset in the same step;
     its last observation is `info["final_obs"][world]`, as of Gymnasium's own environments.
-    Arguments as of `InstructedWorlds`.
     """
 
-    def __init__(
-        self,
-        bank: LevelBank,
-        num_envs: int,
-        *,
-        device: str | torch.device = "cpu",
-        seed: int = 0,
-        last_actions: int = 4,
-    ):
-        self.worlds = InstructedWorlds(
-            bank, num_envs, device=device, seed=seed, last_actions=last_actions
-        )
-        self.num_envs = num_envs
+    def __init__(self, worlds: InstructedWorlds):
+        self.worlds, self.num_envs = worlds, worlds.num_envs
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
         self.single_observation_space = self.worlds.observation_space
         self.single_action_space = self.worlds.action_space
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -178,8 +198,7 @@ class BatchedVectorEnv(VectorEnv):
         self, actions: np.ndarray
     ) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Acts in every world, as gymnasium says."""
-        action = torch.as_tensor(np.asarray(actions, np.int64), device=self.worlds.device)
-        outcome = self.worlds.step(action)
+        outcome = self.worlds.step_numpy(actions)
         terminated, truncated = (part.cpu().numpy().copy() for part in outcome[2:4])
         reward = outcome.reward.cpu().numpy().copy()
         info: dict[str, Any] = {}

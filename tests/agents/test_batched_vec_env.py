@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
@@ -14,6 +15,8 @@ from agents import FiLMPolicy
 from agents.batched_vec_env import BatchedVecEnv
 from envs import make_env
 from envs.batched import LevelBank
+from envs.batched.facades import InstructedWorlds
+from film_rl.run import UserError
 
 SENTENCES = ("go to the red ball", "go to the blue key")
 
@@ -26,6 +29,10 @@ def levels() -> LevelBank:
     return LevelBank.from_minigrid(made)
 
 
+def face(levels: LevelBank, number: int, **settings) -> BatchedVecEnv:
+    return BatchedVecEnv(InstructedWorlds(levels, number, **settings))
+
+
 def test_it_is_sb3_s_own_vector_of_make_env(levels):
     """One level each: the same actions give the same arrays and infos, resets included."""
     env = make_env(SENTENCES, room_size=5, distractors=1)
@@ -34,7 +41,7 @@ def test_it_is_sb3_s_own_vector_of_make_env(levels):
     stock = VecMonitor(DummyVecEnv([lambda: env]))
     begun = make_env(SENTENCES, room_size=5, distractors=1)
     begun.reset(seed=3)
-    worlds = BatchedVecEnv(LevelBank.from_minigrid([begun]), 1)
+    worlds = BatchedVecEnv(InstructedWorlds(LevelBank.from_minigrid([begun]), 1))
     assert worlds.observation_space == stock.observation_space
     assert worlds.action_space == stock.action_space
     expected, seen = stock.reset(), worlds.reset()
@@ -67,14 +74,14 @@ def test_it_is_sb3_s_own_vector_of_make_env(levels):
 def test_stock_algorithms_train_on_it_without_a_warning(make, levels):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        agent = make(FiLMPolicy, BatchedVecEnv(levels, 4), n_steps=8, device="cpu")
+        agent = make(FiLMPolicy, face(levels, 4), n_steps=8, device="cpu")
         agent.learn(32)
-        mean, _ = evaluate_policy(agent, BatchedVecEnv(levels, 4), n_eval_episodes=4)
+        mean, _ = evaluate_policy(agent, face(levels, 4), n_eval_episodes=4)
     assert 0 <= mean <= 1
 
 
 def test_a_seed_decides_the_next_reset_and_resets_differ_without_one(levels):
-    worlds = BatchedVecEnv(levels, 16, seed=1)
+    worlds = face(levels, 16, seed=1)
     first = worlds.reset()["image"]
     again = worlds.reset()["image"]
     worlds.seed(5)
@@ -82,16 +89,35 @@ def test_a_seed_decides_the_next_reset_and_resets_differ_without_one(levels):
     assert not np.array_equal(first, again)
     worlds.seed(5)
     assert np.array_equal(worlds.reset()["image"], seeded)
-    assert np.array_equal(BatchedVecEnv(levels, 16, seed=1).reset()["image"], first)
+    assert np.array_equal(face(levels, 16, seed=1).reset()["image"], first)
 
 
 def test_it_says_what_it_has_and_what_it_has_not(levels):
-    worlds = BatchedVecEnv(levels, 3)
+    worlds = face(levels, 3)
     assert worlds.get_attr("num_last") == [4, 4, 4]
     assert worlds.env_is_wrapped(Monitor, indices=[0]) == [True]
     assert not worlds.has_attr("agent_pos")
-    with pytest.raises(NotImplementedError, match="seed"):
+    with pytest.raises(NotImplementedError, match=r"seed.*type DummyVecEnv"):
         worlds.env_method("seed", 3)
-    with pytest.raises(NotImplementedError, match="max_steps"):
+    with pytest.raises(NotImplementedError, match=r"max_steps.*--engine sb3"):
         worlds.set_attr("max_steps", 3)
     worlds.close()
+
+
+def test_stock_algorithms_train_on_pixels_and_the_film_policy_refuses_them(levels):
+    worlds = face(levels, 4, pixels=True)
+    agent = PPO("MultiInputPolicy", worlds, n_steps=8, batch_size=8, device="cpu")
+    agent.learn(32)
+    action, _ = agent.predict(worlds.reset())
+    assert action.shape == (4,)
+    with pytest.raises(UserError, match="pixels=False"):
+        PPO(FiLMPolicy, worlds, n_steps=8, batch_size=8, device="cpu")
+
+
+def test_the_first_reset_begins_anew_whoever_stepped_the_worlds_before(levels):
+    worlds = InstructedWorlds(levels, 16, seed=1)
+    expected = worlds.to_numpy(worlds.view)
+    for _ in range(3):
+        worlds.step(torch.full((16,), 2))
+    for name, array in BatchedVecEnv(worlds).reset().items():
+        np.testing.assert_array_equal(array, expected[name])

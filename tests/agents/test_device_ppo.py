@@ -19,6 +19,7 @@ from agents.device_ppo import DevicePPO, sample
 from agents.device_rollout import DeviceRollout
 from envs import make_env
 from envs.batched import LevelBank
+from envs.batched.facades import InstructedWorlds
 from envs.observation import observation_space
 from film_rl.run import UserError
 
@@ -53,7 +54,7 @@ SETTINGS = {
 
 
 def device_ppo(levels, **changes) -> DevicePPO:
-    worlds = BatchedVecEnv(levels, WORLDS)
+    worlds = BatchedVecEnv(InstructedWorlds(levels, WORLDS))
     return DevicePPO(FiLMPolicy, worlds, **{**SETTINGS, "batch_size": 24, **changes})
 
 
@@ -164,7 +165,7 @@ def test_an_episode_out_of_time_is_worth_the_value_of_its_last_view():
 def test_an_update_is_sb3_s_on_the_same_rollout_and_minibatches(levels, changes, monkeypatch):
     learner = device_ppo(levels, learning_rate=1e-2, **changes)
     rollout = collected(learner)
-    stock = PPO(FiLMPolicy, BatchedVecEnv(levels, WORLDS), learning_rate=1e-2,
+    stock = PPO(FiLMPolicy, BatchedVecEnv(InstructedWorlds(levels, WORLDS)), learning_rate=1e-2,
                 **{**SETTINGS, "batch_size": 24, **changes})  # fmt: skip
     stock.set_logger(Logger(None, []))
     stock.policy.load_state_dict(learner.policy.state_dict())
@@ -284,7 +285,7 @@ def test_episode_windows_hold_what_monitors_hold(levels):
     """The same actions in worlds of the same seed, counted by hand."""
     learner = device_ppo(levels)
     rollout = collected(learner)
-    worlds = BatchedVecEnv(levels, WORLDS, seed=0)  # the learner's
+    worlds = BatchedVecEnv(InstructedWorlds(levels, WORLDS, seed=0))  # the learner's
     worlds.reset()
     episodes = []
     for action in rollout.action:
@@ -299,8 +300,9 @@ def test_episode_windows_hold_what_monitors_hold(levels):
 def test_other_worlds_and_policies_are_refused(levels):
     with pytest.raises(UserError, match="expected a BatchedVecEnv"):
         DevicePPO(FiLMPolicy, make_env("go to the red ball"), n_steps=8, batch_size=8).learn(8)
+    worlds = BatchedVecEnv(InstructedWorlds(levels, 4))
     with pytest.raises(UserError, match="expected FiLMPolicy"):
-        DevicePPO("MultiInputPolicy", BatchedVecEnv(levels, 4), n_steps=8, batch_size=8)
+        DevicePPO("MultiInputPolicy", worlds, n_steps=8, batch_size=8)
 
 
 def test_a_number_that_is_not_finite_stops_it_and_what_was_before_is_kept(levels):

@@ -1,9 +1,11 @@
 """The batched worlds behind Gymnasium's vector interface."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
+from minigrid.wrappers import RGBImgPartialObsWrapper
 
 from envs import EnvError, make_env
 from envs.batched import LevelBank
@@ -29,7 +31,7 @@ def walk(face: BatchedVectorEnv, seed: int = 0):
 
 @pytest.mark.parametrize("last_actions", [0, 1, 4])
 def test_every_observation_is_in_the_space_of_make_env(bank, last_actions):
-    face = BatchedVectorEnv(bank, WORLDS, last_actions=last_actions)
+    face = BatchedVectorEnv(InstructedWorlds(bank, WORLDS, last_actions=last_actions))
     single = make_env(SENTENCES, last_actions=last_actions).observation_space
     assert face.single_observation_space == single
     observation, info = face.reset(seed=1)
@@ -45,7 +47,7 @@ def test_one_world_is_one_environment_of_make_env():
     """A bank of one level: every episode begins as that environment did."""
     env = make_env(SENTENCES, room_size=5, distractors=1)
     first, _ = env.reset(seed=7)
-    face = BatchedVectorEnv(LevelBank.from_minigrid([env]), 1)
+    face = BatchedVectorEnv(InstructedWorlds(LevelBank.from_minigrid([env]), 1))
     seen, _ = face.reset(seed=0)
     actions = np.random.default_rng(0)
     ends = 0
@@ -68,7 +70,7 @@ def test_one_world_is_one_environment_of_make_env():
 
 
 def test_worlds_reset_in_the_step_that_ends_them(bank):
-    face = BatchedVectorEnv(bank, WORLDS)
+    face = BatchedVectorEnv(InstructedWorlds(bank, WORLDS))
     assert face.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
     face.reset(seed=0)
     ends = 0
@@ -85,7 +87,7 @@ def test_worlds_reset_in_the_step_that_ends_them(bank):
 
 def test_the_same_seed_is_the_same_episodes_and_another_seed_others(bank):
     def images(seed):
-        face = BatchedVectorEnv(bank, WORLDS)
+        face = BatchedVectorEnv(InstructedWorlds(bank, WORLDS))
         start, _ = face.reset(seed=seed)
         return np.stack([start["image"], *(result[0]["image"] for result in walk(face))])
 
@@ -94,7 +96,7 @@ def test_the_same_seed_is_the_same_episodes_and_another_seed_others(bank):
 
 
 def test_observations_share_no_memory_with_later_ones(bank):
-    face = BatchedVectorEnv(bank, WORLDS)
+    face = BatchedVectorEnv(InstructedWorlds(bank, WORLDS))
     observation, _ = face.reset(seed=0)
     copies = {name: array.copy() for name, array in observation.items()}
     for _ in walk(face):
@@ -119,3 +121,47 @@ def test_a_state_goes_on_exactly(bank):
 def test_a_negative_number_of_last_actions_is_refused(bank):
     with pytest.raises(EnvError, match="last_actions is -1"):
         InstructedWorlds(bank, WORLDS, last_actions=-1)
+
+
+@pytest.mark.parametrize(
+    ("actions", "message"),
+    [
+        (np.full(WORLDS, 0.5), "float64"),
+        (np.zeros(WORLDS + 1, np.int64), r"\(6,\)"),
+        (np.full(WORLDS, 7), "from 7 to 7"),
+        (np.full(WORLDS, -1), "from -1 to -1"),
+        (["left"] * WORLDS, "<U4"),
+    ],
+)
+def test_wrong_actions_are_refused_before_anything_moves(bank, actions, message):
+    face = BatchedVectorEnv(InstructedWorlds(bank, WORLDS))
+    face.reset(seed=0)
+    before = face.worlds.worlds.state()
+    with pytest.raises(EnvError, match=f"{message}.*type "):
+        face.step(actions)
+    for name, tensor in face.worlds.worlds.state().items():
+        assert tensor.equal(before[name])
+
+
+@pytest.mark.parametrize("task", ["BabyAI-PutNextS5N2Carrying-v0", "BabyAI-KeyInBox-v0"])
+def test_pixels_are_those_of_minigrids_wrapper(task):
+    """A bank of one level: every episode begins as that environment did."""
+    env = RGBImgPartialObsWrapper(gym.make(task, max_steps=20))
+    first, _ = env.reset(seed=7)
+    worlds = InstructedWorlds(LevelBank.from_minigrid([env]), 1, pixels=True)
+    face = BatchedVectorEnv(worlds)
+    assert face.single_observation_space["image"] == env.observation_space["image"]
+    seen, _ = face.reset(seed=0)
+    actions = np.random.default_rng(0)
+    for _ in range(50):
+        assert seen in face.observation_space
+        np.testing.assert_array_equal(seen["image"][0], first["image"])
+        action = int(actions.integers(7))
+        first, _, terminated, truncated, _ = env.step(action)
+        seen, *_, info = face.step(np.array([action]))
+        if terminated or truncated:
+            np.testing.assert_array_equal(info["final_obs"][0]["image"], first["image"])
+            first, _ = env.reset(seed=7)
+    again = InstructedWorlds(worlds.bank, 1, pixels=True, seed=1)
+    again.set_state(worlds.state())
+    np.testing.assert_array_equal(again.to_numpy(again.view)["image"], seen["image"])
