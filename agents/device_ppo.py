@@ -15,7 +15,7 @@ from torch import Tensor
 
 from agents.batched_vec_env import BatchedVecEnv
 from agents.device_rollout import DeviceRollout, Minibatch
-from agents.extractor import FiLMExtractor, take
+from agents.extractor import FiLMExtractor
 from agents.policy import FiLMPolicy
 from envs.batched.facades import InstructedWorlds, View
 from film_rl.film import FiLMParams
@@ -68,7 +68,7 @@ class DevicePPO(PPO):
             film_params = self._read_all(worlds.tokens)
             for step in range(n_rollout_steps):
                 view = worlds.view
-                log_prob_NA, value = self._think(view, take(film_params, view.sentence))
+                log_prob_NA, value = self._think(view, film_params, view.sentence)
                 action = sample(log_prob_NA)
                 log_prob = log_prob_NA.gather(1, action[:, None])[:, 0]
                 rollout_buffer.act(step, view, action, log_prob, value)
@@ -81,8 +81,8 @@ class DevicePPO(PPO):
                 if not callback.on_step():
                     return False
             rows, final = rollout_buffer.cut_short()
-            final_value = self._think(final, take(film_params, final.sentence))[1]
-            last_value = self._think(worlds.view, take(film_params, worlds.view.sentence))[1]
+            final_value = self._think(final, film_params, final.sentence)[1]
+            last_value = self._think(worlds.view, film_params, worlds.view.sentence)[1]
             rollout_buffer.compute_advantages(last_value, rows, final_value)
         self._count_episodes(rollout_buffer)
         callback.update_locals(locals())
@@ -125,7 +125,7 @@ class DevicePPO(PPO):
 
     def _loss(self, batch: Minibatch) -> tuple[Tensor, list[Tensor]]:
         """PPO's loss of a minibatch, and its statistics in the order of `STATISTICS`."""
-        log_prob_BA, value = self._think(batch.view, self._read_for(batch.view.sentence))
+        log_prob_BA, value = self._think(batch.view, *self._read_for(batch.view.sentence))
         log_prob = log_prob_BA.gather(1, batch.action[:, None])[:, 0]
         log_ratio = log_prob - batch.old_log_prob
         ratio = log_ratio.exp()
@@ -144,11 +144,14 @@ class DevicePPO(PPO):
         means = [entropy_loss, policy_loss, value_loss, kl, outside]
         return loss, [mean.detach() for mean in means]
 
-    def _think(self, view: View, film_params: FiLMParams) -> tuple[Tensor, Tensor]:
-        """Log-probabilities (B, A) of the actions and values (B,), given each sample's FiLM."""
+    def _think(
+        self, view: View, film_params: FiLMParams, sentence_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities (B, A) of the actions and values (B,), given the sentences' FiLM."""
         extractor = self.policy.features_extractor
         last = view.last_actions.long() if view.last_actions.shape[1] else None
-        return self.policy.heads(extractor.features(view.image.long(), film_params, last))
+        features = extractor.features(view.image.long(), film_params, sentence_B, last)
+        return self.policy.heads(features)
 
     def _read_all(self, tokens_ST: Tensor) -> FiLMParams:
         """gamma and beta of every sentence, which stay the same for a whole rollout."""
@@ -159,15 +162,19 @@ class DevicePPO(PPO):
             for block in zip(*chunks, strict=True)
         ]
 
-    def _read_for(self, sentence_B: Tensor) -> FiLMParams:
-        """gamma and beta of each sample, read anew: the encoder learns too.
+    def _read_for(self, sentence_B: Tensor) -> tuple[FiLMParams, Tensor]:
+        """gamma and beta of sentences, read anew as the encoder learns too; each sample's sentence.
 
-        Each sentence is read once; where there are more of them than samples, each sample's is.
+        Each sentence is read once; where there are more of them than samples, only the samples'.
         """
         read, tokens_ST = self.policy.features_extractor.read, self.env.worlds.tokens
         if len(tokens_ST) <= len(sentence_B):
-            return take(read(tokens_ST), sentence_B)
-        return read(tokens_ST[sentence_B])
+            return read(tokens_ST), sentence_B
+        if self.device.type == "cpu":
+            present, sentence_B = sentence_B.unique(return_inverse=True)
+        else:  # there, to know how many are present is to wait
+            present, sentence_B = sentence_B, torch.arange(len(sentence_B), device=self.device)
+        return read(tokens_ST[present]), sentence_B
 
     def _worlds(self, env: VecEnv) -> InstructedWorlds:
         """The worlds behind the face, where they are tensors on the same device."""

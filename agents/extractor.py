@@ -85,47 +85,43 @@ class FiLMExtractor(BaseFeaturesExtractor):
         actions = observation_space.spaces.get("last_actions")
         self.num_actions = int(actions.high.max()) + 1 if actions else 0
         actions_dim = self.num_actions * actions.shape[0] if actions else 0
-        self.squeeze = nn.Conv2d(channels, SQUEEZED_CHANNELS, 1)
+        self.squeeze = nn.Linear(channels, SQUEEZED_CHANNELS)
         self.head = nn.Linear(SQUEEZED_CHANNELS * width * height + actions_dim, features_dim)
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """Observations as SB3 hands them over (float tensors) -> features (B, features_dim)."""
-        film_params = self.condition(observations["instruction"].long())
+        film_params, sentence_B = self.condition(observations["instruction"].long())
         last_BA = observations["last_actions"].long() if self.num_actions else None
-        return self.features(observations["image"].long(), film_params, last_BA)
+        return self.features(observations["image"].long(), film_params, sentence_B, last_BA)
 
     def features(
-        self, codes_BWHK: Tensor, film_params: FiLMParams, last_BA: Tensor | None
+        self,
+        codes_BWHK: Tensor,
+        film_params: FiLMParams,
+        sentence_B: Tensor,
+        last_BA: Tensor | None,
     ) -> Tensor:
-        """Codes, one gamma and beta per sample and block, last actions -> (B, features_dim)."""
+        """Codes, FiLM of S sentences, each sample's sentence, last actions -> (B, features_dim)."""
         with autocast(codes_BWHK.device, self.precision):
             # Not a plain ReLU: blocks end positive, so one shift of these few channels could
             # silence them for good, and with them all the agent sees (it did, in one run of three).
-            x_BCHW = self.squeeze(self.network.modulate(codes_BWHK, film_params))
-            x_BCHW = F.leaky_relu(x_BCHW, 0.1)
-            parts = [x_BCHW.flatten(1)]
+            x_BCHW = self.network.modulate_cells(codes_BWHK, film_params, sentence_B)
+            x_BHWC = F.leaky_relu(self.squeeze(x_BCHW.permute(0, 2, 3, 1)), 0.1)
+            parts = [x_BHWC.flatten(1)]
             if last_BA is not None:
-                parts.append(F.one_hot(last_BA, self.num_actions).flatten(1).to(x_BCHW.dtype))
+                parts.append(F.one_hot(last_BA, self.num_actions).flatten(1).to(x_BHWC.dtype))
             features = F.relu(self.head(torch.cat(parts, dim=1)))
         return features.float()
 
-    def condition(self, tokens_BT: Tensor) -> FiLMParams:
-        """gamma and beta of each block for each sample; each distinct sentence is read once."""
+    def condition(self, tokens_BT: Tensor) -> tuple[FiLMParams, Tensor]:
+        """gamma and beta of each block for each distinct sentence, and each sample's sentence."""
         longest = int((tokens_BT != 0).sum(1).max())
         tokens_ST, sentence_B = torch.unique(
             tokens_BT[:, : max(longest, 1)], dim=0, return_inverse=True
         )
-        return take(self.read(tokens_ST), sentence_B)
+        return self.read(tokens_ST), sentence_B
 
     def read(self, tokens_ST: Tensor) -> FiLMParams:
         """gamma and beta of each block for each sentence."""
         with autocast(tokens_ST.device, self.precision):
             return self.network.condition(tokens_ST)
-
-
-def take(film_params: FiLMParams, sentence_B: Tensor) -> FiLMParams:
-    """Each sample's gamma and beta from those of its sentence."""
-    return [
-        (gamma_SC.index_select(0, sentence_B), beta_SC.index_select(0, sentence_B))
-        for gamma_SC, beta_SC in film_params
-    ]

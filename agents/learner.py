@@ -23,7 +23,10 @@ from film_rl.run import (
     UserError,
     choose_device,
     choose_precision,
+    keep_freed_memory,
 )
+
+VALUE_WEIGHT = 5.0  # returns lie in [0, 1]: with SB3's 0.5 the critic lags behind the actor
 
 RANGES: dict[str, tuple[float, float]] = {
     "steps": (1, 10**12),
@@ -60,6 +63,7 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None) -> PPO:
     """
     device = choose_device(config.device)
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     task = Task.of_config(config)
     worlds: VecEnv
     if config.engine == "tensor":
@@ -82,6 +86,7 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None) -> PPO:
         gamma=config.discount,
         gae_lambda=config.gae_lambda,
         ent_coef=config.entropy,
+        vf_coef=VALUE_WEIGHT,
         rollout_buffer_class=None if tensor else RememberingRolloutBuffer,
         policy_kwargs={
             "features_extractor_kwargs": {

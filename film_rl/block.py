@@ -1,6 +1,6 @@
 """The FiLM-ed residual block, and the coordinate maps it reads.
 
-Shapes: B batch, C channels, H height, W width.
+Shapes: B batch, C channels, H height, W width, U distinct cells.
 """
 
 from typing import Literal, get_args
@@ -43,6 +43,12 @@ def append_tiled(x_BCHW: Tensor, *conditions_BC: Tensor) -> Tensor:
     return torch.cat([x_BCHW, *tiled], dim=1)
 
 
+def lay_out(x_UC11: Tensor, cells_BHW: Tensor) -> Tensor:
+    """Put cells (U, C, 1, 1) in their places: (B, C, H, W), channels last."""
+    x_NC = x_UC11.flatten(1).index_select(0, cells_BHW.flatten())
+    return x_NC.view(*cells_BHW.shape, x_NC.shape[1]).permute(0, 3, 1, 2)
+
+
 def make_norm(norm: Norm, channels: int, affine: bool) -> nn.Module:
     """Build the normalisation of (B, C, H, W): over the batch, over each sample alone, or none."""
     if norm == "batch":
@@ -50,6 +56,16 @@ def make_norm(norm: Norm, channels: int, affine: bool) -> nn.Module:
     if norm == "layer":
         return nn.GroupNorm(1, channels, affine=affine)
     return nn.Identity()
+
+
+class CellConv2d(nn.Conv2d):
+    """A convolution that is a matrix product on single cells (U, C, 1, 1), where that is faster."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Convolve, as of nn.Conv2d."""
+        if x_BCHW.shape[2:] == self.kernel_size == (1, 1):
+            return F.linear(x_BCHW.flatten(1), self.weight.flatten(1), self.bias)[:, :, None, None]
+        return super().forward(x_BCHW)
 
 
 class FiLMedResBlock(nn.Module):
@@ -73,6 +89,7 @@ class FiLMedResBlock(nn.Module):
 
     Attributes:
         film_features: length of the gamma and of the beta that `forward` takes; 0 for none.
+        per_cell: whether no cell of the output depends on another cell, or on where it is.
 
     Raises:
         ValueError: an option is unknown, or the kernel size even.
@@ -98,12 +115,13 @@ class FiLMedResBlock(nn.Module):
         self.film_at = placement if conditioning == "film" else None
         modulated = in_channels if self.film_at == "before_conv1" else channels
         self.film_features = 0 if conditioning == "none" else modulated
+        self.per_cell = kernel_size == 1 and norm == "none" and not coords
         self.residual = residual
         self.coords = coords
         self.conditioning = conditioning
         tiled = 2 * channels if conditioning == "concat" else 0
-        self.conv1 = nn.Conv2d(in_channels + 2 * coords, channels, 1)
-        self.conv2 = nn.Conv2d(channels + tiled, channels, kernel_size, padding=kernel_size // 2)
+        self.conv1 = CellConv2d(in_channels + 2 * coords, channels, 1)
+        self.conv2 = CellConv2d(channels + tiled, channels, kernel_size, padding=kernel_size // 2)
         self.norm = make_norm(norm, channels, affine=conditioning != "film")
         self.film = FiLM()
 
@@ -113,6 +131,7 @@ class FiLMedResBlock(nn.Module):
         gamma_BC: Tensor | None = None,
         beta_BC: Tensor | None = None,
         rows_B: Tensor | None = None,
+        cells_BHW: Tensor | None = None,
     ) -> Tensor:
         """Map (B, in_channels, H, W) to (B, channels, H, W), steered by gamma and beta.
 
@@ -122,6 +141,9 @@ class FiLMedResBlock(nn.Module):
             beta_BC: one shift per condition and feature.
             rows_B: which row of x each condition reads. What does not depend on the condition is
                 then computed once a row, which also is what the norm takes its statistics over.
+            cells_BHW: which row of x each cell is, where x are cells (U, in_channels, 1, 1). What
+                comes before conv2, if it does not depend on the condition, is then computed once a
+                row.
         """
         pair = [p_BC for p_BC in (gamma_BC, beta_BC) if p_BC is not None]
         if len(pair) != (2 if self.film_features else 0):
@@ -134,8 +156,12 @@ class FiLMedResBlock(nn.Module):
         concat = self.conditioning == "concat"
         if rows_B is not None and (concat or self.film_at in ("before_conv1", "after_conv2")):
             x_BCHW, rows_B = x_BCHW.index_select(0, rows_B), None
+        if cells_BHW is not None and (self.coords or self.film_at == "before_conv1"):
+            x_BCHW, cells_BHW = lay_out(x_BCHW, cells_BHW), None
         x_BCHW = modulate_at("before_conv1", x_BCHW)
         r_BCHW = F.relu(self.conv1(append_coordinates(x_BCHW) if self.coords else x_BCHW))
+        if cells_BHW is not None:
+            r_BCHW = lay_out(r_BCHW, cells_BHW)
         y_BCHW = self.conv2(append_tiled(r_BCHW, *pair) if concat else r_BCHW)
         y_BCHW = self.norm(modulate_at("after_conv2", y_BCHW))
         if rows_B is not None:

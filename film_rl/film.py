@@ -49,6 +49,13 @@ def film(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
     return gamma * x + beta
 
 
+def take(film_params: FiLMParams, rows_B: Tensor) -> FiLMParams:
+    """gamma and beta (B, C) of each block, from rows of those given."""
+    return [
+        (gamma.index_select(0, rows_B), beta.index_select(0, rows_B)) for gamma, beta in film_params
+    ]
+
+
 class FiLM(nn.Module):
     """The FiLM layer: `film` as a module, so that hooks see x, gamma and beta. No parameters."""
 

@@ -5,17 +5,19 @@
 
 Perez et al. 2018, section 3.2 and figure 2, without the classifier.
 
-Shapes: B batch, T words, C channels, H height, W width.
+Shapes: B batch, T words, S distinct sentences, C channels, H height, W width, K codes of a cell,
+U distinct cells.
 """
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
-from film_rl.block import BlockConditioning, FiLMedResBlock, Norm, Placement
+from film_rl.block import BlockConditioning, FiLMedResBlock, Norm, Placement, lay_out
 from film_rl.errors import check_choice, check_odd
-from film_rl.film import FiLMGenerator, FiLMParams, GammaFn
+from film_rl.film import FiLMGenerator, FiLMParams, GammaFn, take
 from film_rl.language import SentenceEncoder
 from film_rl.stems import FeatureStem, GridStem, PixelStem
 
@@ -230,6 +232,41 @@ class FiLMedNetwork(nn.Module):
                 features_BCHW = block(features_BCHW)
         return features_BCHW if rows_B is None else features_BCHW.index_select(0, rows_B)
 
+    def modulate_cells(
+        self, codes_BWHK: Tensor, film_params: FiLMParams, sentence_B: Tensor
+    ) -> Tensor:
+        """`modulate` for a `GridStem`, computing once what many cells have in common.
+
+        The stem and the leading blocks that work per cell see each distinct cell of each sentence
+        once, however often it occurs: in a batch of views, ten times less. To find them is to wait
+        for the device, so only the CPU does it.
+
+        Args:
+            codes_BWHK: what the stem reads, each code below 256.
+            film_params: (gamma, beta) of S sentences.
+            sentence_B: which of them is about each view.
+        """
+        if codes_BWHK.device.type != "cpu":
+            return self.modulate(codes_BWHK, take(film_params, sentence_B))
+        codes_UK, sentence_U, cells_BHW = distinct_cells(codes_BWHK, sentence_B)
+        features: Tensor = self.stem(codes_UK[:, None, None, :])
+        cells: Tensor | None = cells_BHW  # until they are in their places
+        pairs_U, pairs_B = (self._by_block(film_params, s) for s in (sentence_U, sentence_B))
+        for block, pair_U, pair_B in zip(self.blocks, pairs_U, pairs_B, strict=True):
+            if cells is not None and block.per_cell:
+                features = block(features, *pair_U)
+            else:
+                features = block(features, *pair_B, cells_BHW=cells)
+                cells = None
+        return features if cells is None else lay_out(features, cells)
+
+    def _by_block(self, film_params: FiLMParams, rows_B: Tensor) -> list[tuple[Tensor, ...]]:
+        """Rows of gamma and beta for every block; none for one that is not conditioned."""
+        pairs = iter(take(film_params, rows_B))
+        return [
+            next(pairs) if conditioned else () for conditioned in self.config.conditioned_blocks
+        ]
+
     def forward(
         self, x: Tensor, tokens_BT: Tensor, return_film: bool = False
     ) -> Tensor | tuple[Tensor, FiLMParams]:
@@ -243,3 +280,18 @@ class FiLMedNetwork(nn.Module):
         film_params = self.condition(tokens_BT)
         features_BCHW = self.modulate(x, film_params)
         return (features_BCHW, film_params) if return_film else features_BCHW
+
+
+def distinct_cells(codes_BWHK: Tensor, sentence_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The distinct pairs of a cell's codes and its view's sentence.
+
+    Returns:
+        codes_UK and sentence_U of each, and cells_BHW, which of them each cell of each view is.
+    """
+    key_BWH = sentence_B[:, None, None]
+    for code_BWH in codes_BWHK.unbind(dim=3):
+        key_BWH = key_BWH << 8 | code_BWH
+    key_U, cells_BWH = torch.unique(key_BWH, return_inverse=True)
+    shifts_K = torch.arange(8 * (codes_BWHK.shape[3] - 1), -1, -8)
+    codes_UK = key_U[:, None] >> shifts_K & 0xFF
+    return codes_UK, key_U >> 8 * codes_BWHK.shape[3], cells_BWH.transpose(1, 2)

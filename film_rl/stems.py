@@ -9,7 +9,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from film_rl.block import append_coordinates
+from film_rl.block import CellConv2d, append_coordinates
 from film_rl.errors import check_odd
 
 
@@ -110,7 +110,7 @@ class GridStem(nn.Module):
         nn.init.normal_(self.embedding.weight, std=len(num_values) ** -0.5)  # the sum's is 1
         starts = list(accumulate(num_values, initial=0))[:-1]
         self.register_buffer("offsets", torch.tensor(starts), persistent=False)
-        per_cell = [(nn.Conv2d(channels, channels, 1), nn.ReLU()) for _ in range(num_layers)]
+        per_cell = [(CellConv2d(channels, channels, 1), nn.ReLU()) for _ in range(num_layers)]
         self.layers = nn.Sequential(*[module for layer in per_cell for module in layer])
 
     def forward(self, codes_BWHK: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from film_rl.run.device import (
     choose_device,
     choose_precision,
     describe_device,
+    keep_freed_memory,
 )
 from film_rl.run.errors import NonFiniteError, UserError
 from film_rl.run.folder import RunFolder
@@ -36,6 +37,7 @@ __all__ = [
     "config_to_json",
     "describe_device",
     "differences",
+    "keep_freed_memory",
     "rng_state",
     "seed_everything",
     "separate_rng",

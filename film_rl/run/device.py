@@ -1,5 +1,6 @@
-"""Choosing the device and the precision."""
+"""Choosing the device and the precision; memory."""
 
+import ctypes
 import platform
 from contextlib import AbstractContextManager
 from typing import Literal, get_args
@@ -63,6 +64,19 @@ def describe_device(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     name = torch.cpu.get_capabilities().get("cpu_name") or platform.machine()
     return f"cpu ({torch.get_num_threads()} threads, {name})"
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep freed tensors of up to 32 MiB for the next ones.
+
+    Otherwise it hands their pages back to the system, which fills each anew with zeros: a fifth of
+    the time of training on a CPU. Only glibc can be told; elsewhere nothing changes.
+    See mallopt(3).
+    """
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
+    if hasattr(ctypes.pythonapi, "mallopt"):
+        for parameter, value in ((mmap_threshold, 32), (trim_threshold, 1024), (top_pad, 64)):
+            ctypes.pythonapi.mallopt(parameter, value << 20)
 
 
 def _cpu_multiplies_bf16() -> bool:

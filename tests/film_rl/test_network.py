@@ -6,6 +6,9 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from torch import nn
 
 from film_rl import (
@@ -18,7 +21,7 @@ from film_rl import (
     SentenceConfig,
 )
 from film_rl.block import Norm, Placement, append_coordinates
-from film_rl.network import Conditioning
+from film_rl.network import Conditioning, distinct_cells
 from tests.film_rl import reference
 from tests.film_rl.helpers import as_arrays, lived_in
 
@@ -216,6 +219,58 @@ def test_what_comes_before_the_first_film_layer_runs_once_an_image():
         module.register_forward_hook(lambda _module, _inputs, output: seen.append(len(output)))
     network.modulate(CODES[:1], network.condition(TOKENS), torch.zeros(3, dtype=torch.long))
     assert seen == [1, 1, 3]
+
+
+@pytest.mark.parametrize("norm", get_args(Norm))
+@pytest.mark.parametrize("coords", [False, True])
+@pytest.mark.parametrize("conditioning", get_args(Conditioning))
+@pytest.mark.parametrize("kernel_sizes", [(1, 3), (1, 1), (3, 3), (1, 1, 3, 1)])
+def test_computing_equal_cells_once_changes_neither_features_nor_gradients(
+    kernel_sizes, conditioning, coords, norm
+):
+    options = {"norm": norm, "coords": coords, "conditioning": conditioning}
+    network = lived_in(FiLMedNetwork(replace(CONFIG, kernel_sizes=kernel_sizes, **options)))
+    _same_cell_by_cell(network)
+
+
+@pytest.mark.parametrize("placement", get_args(Placement))
+@pytest.mark.parametrize("film_blocks", [(False, True), (True, False)])
+def test_equal_cells_are_computed_once_wherever_film_acts(placement, film_blocks):
+    options = {"placement": placement, "film_blocks": film_blocks, "coords": False, "norm": "none"}
+    _same_cell_by_cell(lived_in(FiLMedNetwork(replace(CONFIG, **options))))
+
+
+def _same_cell_by_cell(network):
+    network = network.double()
+    codes, sentence = CODES[[0, 1, 2, 0, 0]], torch.tensor([2, 0, 2, 2, 1])
+
+    def gradients(features):
+        network.zero_grad()
+        (features * torch.arange(features.numel()).view_as(features).sin()).sum().backward()
+        return [p.grad if p.grad is not None else torch.zeros(()) for p in network.parameters()]
+
+    once = network.modulate_cells(codes, network.condition(TOKENS), sentence)
+    expected = network.modulate(codes, network.condition(TOKENS[sentence]))
+    torch.testing.assert_close(once, expected)
+    torch.testing.assert_close(gradients(once), gradients(expected))
+
+
+def test_without_views_there_are_no_features():
+    network = FiLMedNetwork(replace(CONFIG, norm="none", coords=False))
+    params, none = network.condition(TOKENS), torch.zeros(0, dtype=torch.long)
+    assert network.modulate_cells(CODES[:0], params, none).shape == (0, 4, 5, 7)
+
+
+@given(data=st.data(), views=st.integers(1, 5))
+def test_the_distinct_cells_put_back_are_all_cells(data, views):
+    codes = data.draw(arrays(np.int64, (views, 3, 4, 3), elements=st.integers(0, 255)))
+    sentence = data.draw(arrays(np.int64, views, elements=st.integers(0, 2**20)))
+    codes, sentence = torch.from_numpy(codes), torch.from_numpy(sentence)
+    codes_UK, sentence_U, cells_BHW = distinct_cells(codes, sentence)
+    assert torch.equal(codes_UK[cells_BHW], codes.transpose(1, 2))
+    assert torch.equal(sentence_U[cells_BHW], sentence[:, None, None].expand(views, 4, 3))
+    pairs = torch.cat([codes_UK, sentence_U[:, None]], dim=1)
+    assert len(pairs.unique(dim=0)) == len(pairs) == cells_BHW.max() + 1
 
 
 def test_another_sentences_film_params_make_the_network_follow_that_sentence():
