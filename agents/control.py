@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.evaluation import Steps, World, run_episodes, wilson_interval
+from agents.evaluation import SIDE_BY_SIDE, Steps, World, run_episodes, wilson_interval
 from agents.task import EVALUATION_SEED, TaskLike, as_task
 from envs import expand, parse_instruction, tokenize
 from envs.grammar import COLORS, KINDS, MOVABLE, Descr, GoTo, Instruction, Pickup
@@ -49,7 +49,7 @@ def language_control(
     *,
     deterministic: bool = False,
     seed: int = EVALUATION_SEED,
-    num_envs: int = 64,
+    num_envs: int = SIDE_BY_SIDE,
 ) -> LanguageControl:
     """Swap the sentence for one naming another object of the room; count which is faced first.
 

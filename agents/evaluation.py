@@ -4,15 +4,17 @@ import copy
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.task import EVALUATION_SEED, Task, TaskLike, as_task
+from envs.batched import BatchedBabyAI, LevelBank
 from film_rl.run import UserError, separate_rng
 
 Observation = dict[str, np.ndarray]
@@ -21,6 +23,8 @@ Steps = Generator[Observation, int, None]
 """An episode under way: it yields observations and is sent the agent's actions."""
 Play = Callable[[World, int], Steps]
 Game = tuple[World, Steps, Observation]
+Engine = Literal["minigrid", "tensor"]
+SIDE_BY_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def evaluate(
     *,
     deterministic: bool = False,
     seed: int = EVALUATION_SEED,
-    num_envs: int = 64,
+    num_envs: int = SIDE_BY_SIDE,
+    engine: Engine = "minigrid",
 ) -> Evaluation:
     """Run fresh episodes, seeded seed, seed + 1, ..., and count successes (a positive reward).
 
@@ -73,6 +78,7 @@ def evaluate(
         deterministic: take the likeliest action instead of sampling.
         seed: of the first world, and of the sampled actions.
         num_envs: worlds stepped side by side; figures do not depend on it with argmax actions.
+        engine: what steps the worlds; the episodes are the same, those of "tensor" sooner over.
 
     Raises:
         UserError: the agent was trained on other observations than the task gives.
@@ -80,6 +86,22 @@ def evaluate(
     if episodes < 1 or num_envs < 1:
         raise UserError(f"episodes = {episodes}, num_envs = {num_envs}; at least 1 each is needed")
     task = as_task(task, agent)
+    play_all = on_tensors if engine == "tensor" else on_minigrid
+    done = play_all(agent, task, range(seed, seed + episodes), deterministic, num_envs)
+    by_instruction: dict[str, list[Episode]] = defaultdict(list)
+    for episode in done:
+        by_instruction[episode.instruction].append(episode)
+    return Evaluation(
+        actions="argmax" if deterministic else "sampled",
+        overall=score(done),
+        per_instruction={name: score(some) for name, some in sorted(by_instruction.items())},
+    )
+
+
+def on_minigrid(
+    agent: BaseAlgorithm, task: Task, seeds: range, deterministic: bool, num_envs: int
+) -> list[Episode]:
+    """The episodes of these seeds, stepped by minigrid; in rounds, those that end first, first."""
     done: list[Episode] = []
 
     def play(env: World, world_seed: int) -> Steps:
@@ -92,15 +114,43 @@ def evaluate(
                 done.append(Episode(instruction, float(reward) > 0, steps))
                 return
 
-    run_episodes(agent, task, play, range(seed, seed + episodes), deterministic, num_envs)
-    by_instruction: dict[str, list[Episode]] = defaultdict(list)
-    for episode in done:
-        by_instruction[episode.instruction].append(episode)
-    return Evaluation(
-        actions="argmax" if deterministic else "sampled",
-        overall=score(done),
-        per_instruction={name: score(some) for name, some in sorted(by_instruction.items())},
-    )
+    run_episodes(agent, task, play, seeds, deterministic, num_envs)
+    return done
+
+
+def on_tensors(
+    agent: BaseAlgorithm, task: Task, seeds: range, deterministic: bool, num_envs: int
+) -> list[Episode]:
+    """The same episodes in the same order, stepped as tensors: minigrid only makes the levels."""
+    with sampling_from(seeds[0], agent), _open_worlds(task, min(num_envs, len(seeds))) as worlds:
+        rounds = (seeds[start : start + num_envs] for start in range(0, len(seeds), num_envs))
+        return [one for some in rounds for one in _tensor_round(agent, worlds, some, deterministic)]
+
+
+def _tensor_round(
+    agent: BaseAlgorithm, worlds: Sequence[World], seeds: range, deterministic: bool
+) -> Iterator[Episode]:
+    """One episode a seed, all side by side; each as it ends."""
+    pairs = list(zip(worlds, seeds, strict=False))  # the last round may need fewer worlds
+    seen = _stacked([world.reset(seed=seed)[0] for world, seed in pairs])
+    bank = LevelBank.from_minigrid([world for world, _ in pairs])
+    batched = BatchedBabyAI(bank, len(pairs), autoreset=False)
+    action, running = np.zeros(len(pairs), np.int64), np.arange(len(pairs))
+    for steps in itertools.count(1):
+        # Only running worlds are shown: as many random numbers are drawn as for minigrid's.
+        shown = {name: part[running] for name, part in seen.items()}
+        action[running] = agent.predict(shown, deterministic=deterministic)[0]
+        step = batched.step(torch.from_numpy(action))
+        seen["image"] = step.image.numpy()
+        if "last_actions" in seen:
+            newest = action[:, None] + 1
+            seen["last_actions"] = np.concatenate([newest, seen["last_actions"][:, :-1]], axis=1)
+        over, success = (step.terminated | step.truncated).numpy(), step.reward.numpy() > 0
+        for world in running[over[running]]:
+            yield Episode(bank.missions[world], bool(success[world]), steps)
+        running = running[~over[running]]
+        if not len(running):
+            return
 
 
 def run_episodes(
@@ -111,30 +161,50 @@ def run_episodes(
     deterministic: bool,
     num_envs: int,
 ) -> None:
-    """Run one `play(env, seed)` a seed, `num_envs` side by side, with actions from the agent.
+    """Run one `play(env, seed)` a seed, with actions from the agent, in rounds of `num_envs`.
 
-    Actions are sampled from the first seed; the caller's random numbers are left as they were.
+    A round begins when the one before is over, so that the random numbers drawn depend on nothing
+    but the episodes. Actions are sampled from the first seed; the caller's random numbers are left
+    as they were.
     """
-    waiting = iter(seeds)
+    with sampling_from(seeds[0], agent), _open_worlds(task, min(num_envs, len(seeds))) as worlds:
+        for start in range(0, len(seeds), num_envs):
+            pairs = zip(worlds, seeds[start : start + num_envs], strict=False)
+            games = [game for world, seed in pairs if (game := _begun(world, play(world, seed)))]
+            while games:
+                batch = _stacked([observation for _, _, observation in games])
+                actions, _ = agent.predict(batch, deterministic=deterministic)
+                moves = zip(games, actions, strict=True)
+                games = [after for game, action in moves if (after := _after(game, int(action)))]
 
-    def advance(game: Game, action: int) -> Game | None:
-        env, episode, _ = game
-        try:
-            return env, episode, episode.send(action)
-        except StopIteration:
-            return _next_game(env, play, waiting)
 
-    with sampling_from(seeds[0], agent), ExitStack() as open_worlds:
-        worlds = [task.make() for _ in range(min(num_envs, len(seeds)))]
+@contextmanager
+def _open_worlds(task: Task, number: int) -> Iterator[list[World]]:
+    """Worlds of a task, closed in the end."""
+    with ExitStack() as stack:
+        worlds = [task.make() for _ in range(number)]
         for world in worlds:
-            open_worlds.callback(world.close)
-        games = [game for world in worlds if (game := _next_game(world, play, waiting))]
-        while games:
-            observations = [observation for _, _, observation in games]
-            batch = {k: np.stack([o[k] for o in observations]) for k in observations[0]}
-            actions, _ = agent.predict(batch, deterministic=deterministic)
-            pairs = zip(games, actions, strict=True)
-            games = [after for game, action in pairs if (after := advance(game, int(action)))]
+            stack.callback(world.close)
+        yield worlds
+
+
+def _begun(env: World, episode: Steps) -> Game | None:
+    """An episode at its first observation; None where it ended before."""
+    observation = next(episode, None)
+    return None if observation is None else (env, episode, observation)
+
+
+def _after(game: Game, action: int) -> Game | None:
+    """An episode after one more action; None where that ended it."""
+    env, episode, _ = game
+    try:
+        return env, episode, episode.send(action)
+    except StopIteration:
+        return None
+
+
+def _stacked(observations: list[Observation]) -> Observation:
+    return {name: np.stack([one[name] for one in observations]) for name in observations[0]}
 
 
 @contextmanager
@@ -149,15 +219,6 @@ def sampling_from(seed: int, agent: BaseAlgorithm) -> Iterator[None]:
             yield
         finally:
             agent.action_space = actions
-
-
-def _next_game(env: World, play: Play, waiting: Iterator[int]) -> Game | None:
-    """The next episode in this world, at its first observation; None when no seed is left."""
-    for seed in waiting:
-        episode = play(env, seed)
-        for observation in episode:  # an episode may end before its first action
-            return env, episode, observation
-    return None
 
 
 def score(episodes: list[Episode]) -> Score:

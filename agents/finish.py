@@ -7,7 +7,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import AgentConfig
 from agents.control import language_control
-from agents.evaluation import evaluate
+from agents.evaluation import Engine, evaluate
 from agents.plots import learning_curve
 from agents.task import EVALUATION_SEED, Task
 from agents.video import record_video
@@ -38,11 +38,16 @@ def finish(config: AgentConfig, run: RunFolder, learner: PPO, seconds: float) ->
     run.write_summary(summary)
 
 
-def assess(agent: BaseAlgorithm, task: Task, episodes: int) -> dict[str, Any]:
-    """Success with sampled and with argmax actions, overall and by instruction; the control."""
+def assess(
+    agent: BaseAlgorithm, task: Task, episodes: int, engine: Engine = "minigrid"
+) -> dict[str, Any]:
+    """Success with sampled and with argmax actions, overall and by instruction; the control.
+
+    minigrid is the judge who knows nothing of ours; the control is always its.
+    """
     return {
         "task": str(task),
-        "sampled": evaluate(agent, task, episodes).to_json(),
-        "argmax": evaluate(agent, task, episodes, deterministic=True).to_json(),
+        "sampled": evaluate(agent, task, episodes, engine=engine).to_json(),
+        "argmax": evaluate(agent, task, episodes, deterministic=True, engine=engine).to_json(),
         "language_control": language_control(agent, task, episodes).to_json(),
     }

@@ -5,7 +5,7 @@ python experiments/babyai_evaluate.py --run runs/go-to-the-red-ball --level Baby
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import cli
 from trained import TrainedAgent
@@ -17,6 +17,8 @@ class Options(TrainedAgent):
 
     episodes: int = 512
     """Fresh episodes; each is played with sampled and with argmax actions."""
+    engine: Literal["minigrid", "tensor"] = "minigrid"
+    """What steps the worlds. The episodes are the same; the language control is minigrid's."""
 
 
 def main() -> None:
@@ -27,7 +29,7 @@ def main() -> None:
         from film_rl.run.files import to_json, write_atomically
 
         run, agent, task = options.load()
-        figures = assess(agent, task, options.episodes)
+        figures = assess(agent, task, options.episodes, options.engine)
         show(figures)
         path = options.folder_of_task(run) / "evaluation.json"
         write_atomically(path, to_json(figures))

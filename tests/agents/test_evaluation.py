@@ -12,7 +12,7 @@ from stable_baselines3 import A2C, DQN, PPO
 
 from agents import FiLMExtractor, FiLMPolicy, Task, evaluate, language_control
 from agents.control import _others
-from agents.evaluation import Episode, score, wilson_interval
+from agents.evaluation import Episode, on_minigrid, on_tensors, score, wilson_interval
 from agents.task import EVALUATION_SEED
 from envs import WORDS, expand, make_env, parse_instruction
 from envs.verifier import to_minigrid
@@ -187,6 +187,35 @@ def test_argmax_figures_do_not_depend_on_how_many_worlds_run_side_by_side(untrai
         evaluate(untrained, TASK, 7, deterministic=True, num_envs=n).overall for n in (1, 3, 64)
     ]
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    ["BabyAI-GoToLocal-v0", "BabyAI-OneRoomS8-v0", "BabyAI-MiniBossLevel-v0", "pick up a key"],
+)
+def test_worlds_on_tensors_play_the_very_same_episodes(untrained, name, deterministic):
+    seeds, task = range(7, 15), Task(name)
+    # Two rounds; the second has fewer episodes than worlds.
+    expected = on_minigrid(untrained, task, seeds, deterministic, num_envs=5)
+    assert on_tensors(untrained, task, seeds, deterministic, num_envs=5) == expected
+    assert len(expected) == 8
+    assert any(not episode.success for episode in expected)  # some are cut
+
+
+def test_an_evaluation_is_the_same_on_either_engine(untrained):
+    results = [evaluate(untrained, TASK, 48, engine=engine) for engine in ("minigrid", "tensor")]
+    assert results[0] == results[1]
+    assert 0 < results[0].overall.success_rate < 1
+
+
+@pytest.mark.parametrize("last_actions", [0, 1])
+def test_they_do_so_with_any_number_of_last_actions(last_actions):
+    env = make_env("go to the red ball", last_actions=last_actions)
+    agent = PPO(FiLMPolicy, env, n_steps=8, batch_size=8, seed=1)
+    task, seeds = Task("BabyAI-GoToObj-v0", last_actions=last_actions), range(6)
+    expected = on_minigrid(agent, task, seeds, False, num_envs=6)
+    assert on_tensors(agent, task, seeds, False, num_envs=6) == expected
 
 
 def test_evaluation_worlds_are_none_that_training_is_seeded_with(untrained):
