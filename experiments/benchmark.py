@@ -1,24 +1,27 @@
 """Measure BabyAI on tensors against minigrid, EnvPool and stock PPO, side by side in one run.
 
     python experiments/benchmark.py
-    python experiments/benchmark.py --level BabyAI-BossLevel-v0
+    python experiments/benchmark.py --level BabyAI-BossLevel-v0 --runs 0
+    python experiments/benchmark.py --threads 2 --runs 0
     python experiments/benchmark.py --device cuda --worlds 131072 --envs 4096 --batch-size 16384
 
-Claim: with one thread, worlds on tensors act at least 60 times as fast as one minigrid process and
-three times as fast as EnvPool, and PPO on the device trains at least five times as fast as stock
-PPO with the same network and settings. All take turns; figures are medians of their turns.
+Measured are steps a second of worlds alone, random actions; steps a second of training, PPO on the
+device and stock PPO with the same network and settings; and how long babyai_ppo.py's training takes
+to 90% and 99% success (time_to_success.py; on a GPU, whose settings are others, leave it out by
+--runs 0). Those compared take turns; figures are medians.
 
-Actions are random and drawn anew in every turn. Worlds on tensors begin episodes on the levels of a
-bank, made before; minigrid and EnvPool make each level while the clock runs. EnvPool is an extra,
+Actions are drawn anew in every turn. Worlds on tensors begin episodes on the levels of a bank, made
+before; minigrid and EnvPool make each level while the clock runs. EnvPool is an extra,
 `pip install -e '.[bench]'`; where it is missing a line says so.
 
-Writes docs/results/babyai_speed.json. It takes less than two minutes on two idle cores.
+Writes docs/results/babyai_speed.json and pictures into docs/media. Acting and training take less
+than two minutes on two idle cores, each of the runs to 99% about as long.
 """
 
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,20 +34,17 @@ from agents.config import AgentConfig
 
 if TYPE_CHECKING:
     import torch
-
-    from envs.batched import BatchedBabyAI
+    from random_actions import Play
 
 RESULT = Path(__file__).parent.parent / "docs" / "results" / "babyai_speed.json"
 COMMAND = "python experiments/benchmark.py"
-ON_GPU = " --device cuda --worlds 131072 --envs 4096 --batch-size 16384"
+MEDIA = RESULT.parent.parent / "media"
+ON_GPU = " --device cuda --worlds 131072 --envs 4096 --batch-size 16384 --runs 0"
+ON_TWO = " --threads 2 --runs 0"
 OURS, ENVPOOL = "worlds on tensors", "EnvPool"
 LEVELS = 2_048  # of the bank: more of them change a step's time by nothing
-STEPS = 50  # of every world between two looks at the clock
-DUMMY_WORLDS = 16  # they act one after another: their number changes little
-ENVPOOL_WORLDS = 256  # with thousands it is slower
-
-Play = Callable[[], int]
-"""Acts or learns for a moment; how many steps of an environment that took."""
+MANY = 65_536  # worlds whose memory is told
+LARGEST = "BabyAI-BossLevel-v0"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Options:
     """auto, cpu, cuda or cuda:N; minigrid and EnvPool stay on the CPU."""
     threads: int = 1
     """CPU threads of PyTorch and of EnvPool."""
-    worlds: int = 1024
+    worlds: int = 4096
     """Worlds on tensors that act side by side."""
     envs: int = AgentConfig.envs
     """Worlds of training, as of babyai_ppo.py."""
@@ -69,6 +69,8 @@ class Options:
     """Turns of each, after one that warms up."""
     seconds: float = 1.0
     """Of a turn, at least."""
+    runs: int = 3
+    """Training runs a task for the time to 90% and 99% success; 0 leaves them out."""
 
 
 def main() -> None:
@@ -87,7 +89,11 @@ def main() -> None:
         keep = partial(write, options=options, cuda=device.type == "cuda", hardware="; ".join(both))
         keep(acting_on(options.level), figures=acting(options, device))
         keep(training_on(options.level, options.channels), figures=training(options))
-    print(RESULT)
+        # Bytes are the same whatever was typed.
+        keep(MEMORY, options=Options(), cuda=False, figures=memory())
+        if options.runs:
+            learning_curves(options, keep)
+    print(RESULT, *pictures(), sep="\n")
 
 
 def check(options: Options) -> None:
@@ -106,6 +112,8 @@ def check(options: Options) -> None:
     for name in ("worlds", "repeats"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name} {getattr(options, name)}; expected 1 or more")
+    if options.runs < 0:
+        raise UserError(f"--runs {options.runs}; expected 0 or more")
     if not 0 <= options.seconds <= 3600:
         raise UserError(f"--seconds {options.seconds}; expected 0 to 3,600")
     check_numbers(training_config(options))
@@ -113,6 +121,8 @@ def check(options: Options) -> None:
 
 def acting(options: Options, device: "torch.device") -> dict[str, Any]:
     """Steps a second with random actions, of worlds on tensors and of the others."""
+    from random_actions import dummy_vec_env, in_envpool, on_tensors, one_minigrid
+
     from envs.batched import BatchedBabyAI, LevelBank
 
     bank = LevelBank.generate(options.level, LEVELS)
@@ -130,85 +140,6 @@ def acting(options: Options, device: "torch.device") -> dict[str, Any]:
     figures = compared(players, options.repeats, options.seconds)
     figures[OURS]["bytes a world"] = round(worlds.bytes_per_world)
     return figures if envpool else {**figures, ENVPOOL: "not installed"}
-
-
-def on_tensors(worlds: "BatchedBabyAI") -> Play:
-    """All worlds in one step."""
-    import torch
-
-    def play() -> int:
-        shape = (STEPS, worlds.num_envs)
-        for action in torch.randint(7, shape, device=worlds.device):
-            worlds.step(action)
-        if worlds.device.type == "cuda":
-            torch.cuda.synchronize(worlds.device)
-        return STEPS * worlds.num_envs
-
-    return play
-
-
-def one_minigrid(level: str) -> Play:
-    """minigrid's environment without any wrapper."""
-    import numpy as np
-
-    from envs import make_env
-
-    env, random = make_env(level).unwrapped, np.random.default_rng(0)
-    env.reset(seed=0)
-
-    def play() -> int:
-        for action in random.integers(7, size=STEPS).tolist():
-            _, _, terminated, truncated, _ = env.step(action)
-            if terminated or truncated:
-                env.reset()
-        return STEPS
-
-    return play
-
-
-def dummy_vec_env(level: str) -> Play:
-    """The environments that stock PPO trains on: sentence as words, last actions."""
-    import numpy as np
-    from stable_baselines3.common.vec_env import DummyVecEnv
-
-    from envs import make_env
-
-    worlds = DummyVecEnv([partial(make_env, level)] * DUMMY_WORLDS)
-    random = np.random.default_rng(0)
-    worlds.seed(0)
-    worlds.reset()
-
-    def play() -> int:
-        for action in random.integers(7, size=(STEPS, DUMMY_WORLDS)):
-            worlds.step(action)
-        return STEPS * DUMMY_WORLDS
-
-    return play
-
-
-def in_envpool(level: str, threads: int) -> Play | None:
-    """EnvPool's worlds (arXiv:2206.10558); None where it is not installed.
-
-    It spends a step on each reset, which counts as one.
-    """
-    try:
-        import envpool
-    except ModuleNotFoundError as error:
-        if error.name != "envpool":
-            raise
-        return None
-    import numpy as np
-
-    worlds = envpool.make_gymnasium(level, num_envs=ENVPOOL_WORLDS, num_threads=threads, seed=0)
-    random = np.random.default_rng(0)
-    worlds.reset()
-
-    def play() -> int:
-        for action in random.integers(7, size=(STEPS, ENVPOOL_WORLDS), dtype=np.int32):
-            worlds.step(action)
-        return STEPS * ENVPOOL_WORLDS
-
-    return play
 
 
 def training(options: Options) -> dict[str, Any]:
@@ -235,7 +166,7 @@ def training_config(options: Options, **engine: Any) -> AgentConfig:
     )
 
 
-def learning(config: AgentConfig) -> Play:
+def learning(config: AgentConfig) -> "Play":
     """One update of PPO: a rollout, then its minibatches."""
     from agents.learner import make_learner
 
@@ -250,7 +181,38 @@ def learning(config: AgentConfig) -> Play:
     return play
 
 
-def compared(players: dict[str, Play], repeats: int, seconds: float) -> dict[str, Any]:
+def memory() -> dict[str, Any]:
+    """Bytes of a world of the largest level, and of many with a bank of as many levels."""
+    from envs.batched import BatchedBabyAI, LevelBank
+
+    bank = LevelBank.generate(LARGEST, LEVELS)
+    world = BatchedBabyAI(bank, MANY).bytes_per_world
+    return {
+        "bytes a world": round(world),
+        "bytes a level": round(bank.bytes_per_level),
+        f"{MANY:,} worlds and as many levels, GB": round(
+            MANY * (world + bank.bytes_per_level) / 1e9, 3
+        ),
+    }
+
+
+def learning_curves(options: Options, keep: Callable[..., None]) -> None:
+    """Train on each task to the end, and keep how long it took to succeed."""
+    from time_to_success import TASKS, measured
+
+    for name, config in TASKS.items():
+        mine = replace(config, device=options.device, threads=options.threads)
+        keep(learning_of(name), **measured(mine, options.runs))
+
+
+def pictures() -> list[Path]:
+    """Draw all rows that were ever measured."""
+    from speed_plots import draw
+
+    return draw(json.loads(RESULT.read_text(encoding="utf-8")), MEDIA)
+
+
+def compared(players: dict[str, "Play"], repeats: int, seconds: float) -> dict[str, Any]:
     """Steps a second of each, and how many times slower than the first the others are."""
     speeds: dict[str, list[float]] = {name: [] for name in players}
     for turn in range(repeats + 1):
@@ -266,13 +228,16 @@ def compared(players: dict[str, Play], repeats: int, seconds: float) -> dict[str
     return figures
 
 
-def speed(play: Play, seconds: float) -> float:
+def speed(play: "Play", seconds: float) -> float:
     """Steps a second, over a time at least this long."""
     start, steps, elapsed = time.perf_counter(), 0, 0.0
     while not steps or elapsed < seconds:
         steps += play()
         elapsed = time.perf_counter() - start
     return steps / elapsed
+
+
+MEMORY = f"memory of worlds, {LARGEST}"
 
 
 def acting_on(level: str) -> str:
@@ -285,21 +250,33 @@ def training_on(level: str, channels: int) -> str:
     return f"training steps a second, PPO with {channels} channels, {level}"
 
 
+def learning_of(task: str) -> str:
+    """What the row of the time to success says."""
+    return f"time to 90% and 99% success, {task}"
+
+
 def planned() -> list[dict[str, Any]]:
     """The rows that are wanted, before anything is measured."""
+    from time_to_success import TASKS
+
     level = Options.level
+    places = {ON_GPU: "one GPU", ON_TWO: "CPU, 2 threads"}
     wanted = (
         (acting_on(level), ""),
+        (acting_on(level), ON_TWO),
+        (training_on(level, 32), ON_TWO),
         (training_on(level, 32), ""),
+        (MEMORY, ""),
+        *((learning_of(task), "") for task in TASKS),
         (acting_on(level), ON_GPU),
         (training_on(level, 32), ON_GPU),
         (training_on(level, 128), f"{ON_GPU} --channels 128"),
     )
     return [
         {
-            "what": f"{what}: {'one GPU' if settings else 'CPU'}",
+            "what": f"{what}: {places.get(settings.partition(' --channels')[0], 'CPU')}",
             "command": COMMAND + settings,
-            "hardware": "one GPU of the H200's class" if settings else "one CPU core",
+            "hardware": "one GPU of the H200's class" if ON_GPU in settings else "CPU",
             "date": None,
             "figures": {},
             "measured": False,
@@ -309,7 +286,13 @@ def planned() -> list[dict[str, Any]]:
 
 
 def write(
-    what: str, *, options: Options, cuda: bool, figures: dict[str, Any], hardware: str
+    what: str,
+    *,
+    options: Options,
+    cuda: bool,
+    figures: dict[str, Any],
+    hardware: str,
+    curves: list[Any] | None = None,
 ) -> None:
     """Put a row in the place of that of the same name, or at the end; the others stay."""
     rows = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else planned()
@@ -318,14 +301,17 @@ def write(
         for field in fields(Options)
         if getattr(options, field.name) != field.default
     ]
-    row = {
-        "what": f"{what}: {'one GPU' if cuda else 'CPU'}",
+    threads = "" if options.threads == 1 else f", {options.threads} threads"
+    row: dict[str, Any] = {
+        "what": f"{what}: {'one GPU' if cuda else 'CPU'}{threads}",
         "command": "".join([COMMAND, *settings]),
         "hardware": hardware,
         "date": datetime.now(UTC).date().isoformat(),
         "figures": figures,
         "measured": True,
     }
+    if curves:
+        row["curves"] = curves
     by_name = {old["what"]: old for old in rows} | {row["what"]: row}
     RESULT.write_text(json.dumps(list(by_name.values()), indent=1) + "\n", encoding="utf-8")
 

@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "experiments": {
         "film_rl", "envs", "agents", "vqa", "torch", "numpy", "PIL", "tyro", "rich", "cli",
         "trained", "answerer", "training_run", "plain_film", "stable_baselines3",
-        "envpool"},
+        "envpool", "matplotlib", "time_to_success", "speed_plots",
+        "random_actions"},
 }  # fmt: skip
 
 # What could run code from a file, or a string.

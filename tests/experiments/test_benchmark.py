@@ -13,7 +13,12 @@ from tests.experiments.helpers import EXPERIMENTS, refused, script
 
 sys.path.insert(0, str(EXPERIMENTS))
 import benchmark
-from benchmark import Options, acting, compared, on_tensors, planned, training, write
+import random_actions
+import time_to_success
+from benchmark import Options, acting, compared, memory, planned, training, write
+from random_actions import on_tensors
+from speed_plots import draw
+from time_to_success import Point, measured, reaches, typical
 
 TINY = Options(worlds=3, envs=2, batch_size=8, channels=4, repeats=1, seconds=0.0)
 ROW = {"what", "command", "hardware", "date", "figures", "measured"}
@@ -23,7 +28,7 @@ ROW = {"what", "command", "hardware", "date", "figures", "measured"}
 def few(monkeypatch, tmp_path):
     monkeypatch.setattr(benchmark, "RESULT", tmp_path / "rows.json")
     monkeypatch.setattr(benchmark, "LEVELS", 3)
-    monkeypatch.setattr(benchmark, "STEPS", 2)
+    monkeypatch.setattr(random_actions, "STEPS", 2)
 
 
 def rows() -> list[dict]:
@@ -114,6 +119,8 @@ def test_rows_say_what_how_and_where():
         assert not row["measured"]
         assert row["figures"] == {}
     assert len({row["what"] for row in planned()}) == len(planned())
+    for row in planned():  # each would be replaced by its own command's
+        assert ("2 threads" in row["what"]) == ("--threads 2" in row["command"])
     gpu = [row["command"] for row in planned() if "GPU" in row["what"]]
     assert gpu
     assert all("--device cuda" in command for command in gpu)
@@ -131,11 +138,62 @@ def test_a_row_takes_the_place_of_its_own_and_the_others_stay():
     options = Options(device="cuda", batch_size=512)
     write(what, options=options, cuda=True, figures=figures, hardware="a GPU")
     assert rows()[0] == first
-    assert [row["measured"] for row in rows()] == [True, False, True, False, False]
-    assert rows()[2]["command"].endswith("--device cuda --batch-size 512")
+    assert [row["what"] for row in rows()] == [row["what"] for row in planned()]
+    both = [row for row in rows() if row["measured"]]
+    assert len(both) == 2
+    assert both[1]["command"].endswith("--device cuda --batch-size 512")
+    write(what, options=Options(threads=2), cuda=False, figures=figures, hardware="a CPU")
+    assert rows()[0] == first
+    assert len(rows()) == len(planned())
+    assert sum(row["measured"] for row in rows()) == 3
     other = benchmark.acting_on("BabyAI-BossLevel-v0")
     write(other, options=Options(), cuda=False, figures=figures, hardware="a CPU")
     assert len(rows()) == len(planned()) + 1
+
+
+def test_many_worlds_fit_where_the_row_says():
+    figures = memory()
+    *_, total = figures.values()
+    assert 0 < total < 1
+
+
+CURVE = [Point(float(i), 10 * i, 100 * i, rate) for i, rate in enumerate([0, 0.95, 0.8, 0.9, 1, 1])]
+
+
+def test_a_goal_is_reached_at_the_second_evaluation_in_a_row():
+    assert reaches(CURVE, 0.9) == CURVE[4]
+    assert reaches(CURVE, 0.99) == CURVE[5]
+    assert reaches(CURVE[:5], 0.99) is None
+
+
+def test_runs_that_never_reach_a_goal_are_the_slowest():
+    three = typical([CURVE, CURVE[:4], CURVE], 0.9)
+    assert (three["seconds"], three["episodes"], three["steps"]) == (4.0, 40, 400)
+    assert three["runs that reach it"] == "2 of 3"
+    assert typical([CURVE, CURVE[:4], CURVE[:4]], 0.9)["seconds"] is None
+
+
+def test_success_is_measured_outside_the_clock(monkeypatch, tmp_path):
+    monkeypatch.setattr(time_to_success, "EVERY", 100)
+    monkeypatch.setattr(time_to_success, "EPISODES", 4)
+    config = benchmark.replace(
+        time_to_success.TASKS["go to the red ball"],
+        levels=4, steps=256, envs=4, rollout=16, batch_size=32, channels=4, room_size=6,
+    )  # fmt: skip
+    row = measured(config, 2)
+    assert row["figures"]["99% success"]["runs that reach it"].endswith(" of 2")
+    assert len(row["curves"]) == 2
+    for curve in row["curves"]:
+        seconds, episodes, steps, rates = zip(*curve, strict=True)
+        assert steps == (0, 128, 256)
+        assert list(seconds) == sorted(seconds)
+        assert list(episodes) == sorted(episodes)
+        assert episodes[0] == 0 < episodes[-1]
+        assert all(0 <= rate <= 1 for rate in rates)
+    what = benchmark.learning_of("go to the red ball")
+    write(what, options=Options(), cuda=False, hardware="a CPU", **row)
+    (path,) = draw(rows(), tmp_path)
+    assert path.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +203,7 @@ def test_a_row_takes_the_place_of_its_own_and_the_others_stay():
         (("--level", "go to the red ball"), ("--level go to the red ball",)),
         (("--worlds", "0"), ("--worlds 0", "1 or more")),
         (("--repeats", "0"), ("--repeats 0", "1 or more")),
+        (("--runs", "-1"), ("--runs -1", "0 or more")),
         (("--seconds", "-1"), ("--seconds -1",)),
         (("--batch-size", "7"), ("--batch-size 7", "does not divide")),
         (("--threads", "0"), ("--threads 0",)),

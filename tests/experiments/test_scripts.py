@@ -46,6 +46,10 @@ def test_a_finished_run_is_evaluated_and_filmed_again(finished):
     assert "language control: no episode" in result.stdout
     evaluation = json.loads((finished / "runs/small/evaluation.json").read_text())
     assert evaluation["sampled"]["overall"]["episodes"] == 6
+    on_tensors = ("--episodes", "6", "--engine", "tensor")
+    result = script("babyai_evaluate", "--run", "runs/small", *on_tensors, cwd=finished)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((finished / "runs/small/evaluation.json").read_text()) == evaluation
     result = script(
         "babyai_video", "--run", "runs/small", "--level", "BabyAI-GoToObjS4-v0",
         "--episodes", "1", "--out", "elsewhere", "--argmax", cwd=finished,
