@@ -64,9 +64,16 @@ class LevelBank:
 
     @classmethod
     def generate(
-        cls, tasks: Maker | str | Sequence[Maker | str], count: int, seed: int = 0, workers: int = 1
+        cls,
+        tasks: Maker | str | Sequence[Maker | str],
+        count: int,
+        seed: int = 0,
+        workers: int = 1,
+        start: int = 0,
     ) -> "LevelBank":
-        """Makes `count` levels by minigrid's generators; level i is of task i modulo their number.
+        """Makes `count` levels by minigrid's generators: part of an endless sequence of them.
+
+        Level i of the sequence is of task i modulo their number.
 
         Args:
             tasks: level ids, sentences, or functions that make an environment; a function must be
@@ -74,12 +81,13 @@ class LevelBank:
             count: how many levels.
             seed: level i depends on the seed, its task and i alone.
             workers: processes; the bank does not depend on them.
+            start: the first level's place in the sequence.
 
         Raises:
             EnvError: for an unknown level or sentence, a function that makes something else, or if
-                `count` or `workers` is below 1 or `seed` below 0.
+                `count` or `workers` is below 1 or `seed` or `start` below 0.
         """
-        return _bank(generate_levels(tasks, count, seed, workers))
+        return _bank(generate_levels(tasks, count, seed, workers, start))
 
     def save(self, path: str | Path) -> None:
         """Writes the bank as safetensors with a checksum; the file appears whole or not at all."""
@@ -109,13 +117,16 @@ class LevelBank:
 
     def only_solvable(self) -> "LevelBank":
         """The bank without the levels known to have no solution."""
-        keep = self.solvable.nonzero()[:, 0]
+        return self.part(self.solvable)
+
+    def part(self, which: slice | Tensor) -> "LevelBank":
+        """The bank with some of its levels: a slice, indices, or bool (L,)."""
         return replace(
             self,
-            cells=self.cells[keep],
-            record=self.record[:, keep],
-            contents=self.contents[keep],
-            solvable=self.solvable[keep],
+            cells=self.cells[which],
+            record=self.record[:, which],
+            contents=self.contents[which],
+            solvable=self.solvable[which],
         )
 
     @property

@@ -14,6 +14,7 @@ from minigrid.core.actions import Actions
 from torch import Tensor
 
 from envs.batched import BatchedBabyAI, LevelBank, TileAtlas
+from envs.batched.visits import Begun
 from envs.errors import EnvError
 from envs.grammar import MAX_WORDS, tokenize
 from envs.observation import Observation, observation_space
@@ -143,7 +144,18 @@ class InstructedWorlds:
         """Go on from where `state` was taken, on the same bank."""
         self.reset(state["seed"])
         self.worlds.set_state(state["worlds"])
+        self._read_bank()
         self._look(state["last_actions"].to(self.device))
+
+    def let_in(self, levels: LevelBank) -> None:
+        """New levels join the bank and as many of its oldest leave; see `BatchedBabyAI.let_in`."""
+        self.worlds.let_in(levels)
+        self._read_bank()
+        self._look(self.view.last_actions)
+
+    def begun(self) -> Begun:
+        """Episodes begun since `reset`, and those on a fresh level; waits for the device."""
+        return self.worlds.visits.begun()
 
     def to_numpy(self, view: View, rows: np.ndarray | None = None) -> Observation:
         """The observations of `envs.make_env`, with a leading axis; of some worlds where given."""
@@ -157,6 +169,11 @@ class InstructedWorlds:
         if self.num_last:
             observation["last_actions"] = picked.last_actions.cpu().numpy().astype(np.int64)
         return observation
+
+    def _read_bank(self) -> None:
+        """The worlds' bank may have other levels now, and other sentences."""
+        self.bank = self.worlds.bank
+        self.tokens = token_table(self.bank.sentences).to(self.device)
 
     def _look(self, last: Tensor) -> View:
         seen = self.worlds.observe()

@@ -15,16 +15,16 @@ CHUNK = 256  # levels that a process makes at a time
 
 
 def generate_levels(
-    tasks: Maker | str | Sequence[Maker | str], count: int, seed: int, workers: int
+    tasks: Maker | str | Sequence[Maker | str], count: int, seed: int, workers: int, start: int
 ) -> list[Level]:
-    """Returns `count` levels, see `LevelBank.generate`."""
+    """Returns levels `start` to `start + count - 1`, see `LevelBank.generate`."""
     if count < 1 or workers < 1:
         raise EnvError(
             f"{count} levels by {workers} workers; expected 1 or more of each: type count=1024, "
             "workers=2, for example"
         )
-    if seed < 0:
-        raise EnvError(f"seed is {seed}; type 0 or more")
+    if seed < 0 or start < 0:
+        raise EnvError(f"seed is {seed}, start {start}; type 0 or more")
     makers = [tasks] if isinstance(tasks, str) or callable(tasks) else list(tasks)
     if not makers:
         raise EnvError("no task was given; type a level such as BabyAI-GoToLocal-v0 or a sentence")
@@ -32,8 +32,9 @@ def generate_levels(
         env = _make(task)
         check_kind(env)  # a mistake is found here, in the user's own process
         env.close()
-    starts = range(0, count, CHUNK)
-    jobs = [(makers, range(start, min(start + CHUNK, count)), seed) for start in starts]
+    end = start + count
+    firsts = range(start, end, CHUNK)
+    jobs = [(makers, range(first, min(first + CHUNK, end)), seed) for first in firsts]
     if workers == 1 or len(jobs) == 1:
         chunks = [_levels(*job) for job in jobs]
     else:

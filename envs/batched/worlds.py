@@ -3,7 +3,8 @@
 N worlds, C cells and one outside, F rows of a record, L levels, V cells of a view.
 """
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from minigrid.core.actions import Actions
@@ -11,12 +12,15 @@ from torch import Tensor
 
 from envs.batched.bank import LevelBank
 from envs.batched.cells import EMPTY, WALKABLE
+from envs.batched.checks import check_number, check_state
 from envs.batched.draw import draw_levels
 from envs.batched.dynamics import swaps, toggled
 from envs.batched.geometry import geometry
+from envs.batched.join import aligned, stacked
 from envs.batched.record import Row
 from envs.batched.verifier import Moment, verify, wanted
 from envs.batched.view import FRONT, Eye, as_image, glance
+from envs.batched.visits import Visits
 from envs.errors import EnvError
 
 CHUNK = 1 << 14  # levels whose first view is computed together
@@ -73,7 +77,7 @@ class BatchedBabyAI:
         seed: of the draw; world i's n-th level depends on seed, i and n alone.
 
     Raises:
-        EnvError: for no worlds, or more worlds than levels without `autoreset`.
+        EnvError: for no worlds or no levels, or more worlds than levels without `autoreset`.
     """
 
     def __init__(
@@ -84,17 +88,14 @@ class BatchedBabyAI:
         autoreset: bool = True,
         seed: int = 0,
     ):
-        _check_number(num_envs, len(bank), autoreset)
+        check_number(num_envs, len(bank), autoreset)
         self.device = torch.device(device)
-        self.bank, self.num_envs = bank.to(self.device), num_envs
-        self.autoreset, self.seed = autoreset, seed
-        self._rules = bank.rules
-        self._doors, self._boxes_hold = bank.has_doors, bank.contents.shape[1] > 1
-        self._holding, self._ghostly = bank.starts_holding, Row.GOTO in bank.rules.verbs
+        self.num_envs, self.autoreset, self.seed = num_envs, autoreset, seed
         self._tables = geometry(bank.width, bank.height).to(self.device)
         self._eye = Eye(self.device)
         self._worlds = torch.arange(num_envs, device=self.device)
-        self._first_LV = self._first_views() if autoreset else None
+        self._ghosts: Tensor | None = None
+        self._take(bank.to(self.device))
         self._begin()
 
     def observe(self) -> Observation:
@@ -148,28 +149,45 @@ class BatchedBabyAI:
         after = self._start_over(terminated_N | truncated_N, view_NV) if self.autoreset else seen
         return Step(*after, reward_N, terminated_N, truncated_N, *seen, length_N)
 
-    def state(self) -> dict[str, Tensor]:
-        """Copies of all that `set_state` needs to go on exactly, with the same bank and seed."""
-        return {name: tensor.clone() for name, tensor in self._tensors().items()}
+    def let_in(self, levels: LevelBank) -> None:
+        """New levels join the bank, last; as many of its first ones leave it.
 
-    def set_state(self, state: dict[str, Tensor]) -> None:
+        Episodes under way end as they would have; those that begin from now on are on levels of the
+        new bank. Its list of sentences is new, and with it what `sentence` says of every world.
+
+        Raises:
+            EnvError: the worlds never start over, or the levels' grids differ in size from theirs.
+        """
+        if not self.autoreset:
+            raise EnvError("worlds without autoreset begin no episodes; new levels are of no use")
+        coming = levels.part(slice(-len(self.bank), None)).to(self.device)
+        staying = self.bank.part(slice(len(coming), None))
+        now = self._levels(self._cells, self._record, self._contents)
+        staying, coming, now = aligned([staying, coming, now])
+        self._take(stacked([staying, coming]), now)
+        self.visits.let_in(len(coming))
+
+    def state(self) -> dict[str, Any]:
+        """Copies of all that `set_state` needs to go on exactly, with the same bank and seed."""
+        copies = {name: tensor.clone() for name, tensor in self._tensors().items()}
+        counts = {"visits": self.visits.of_level.clone(), "left": self.visits.of_left.clone()}
+        return copies | counts | {"sentences": list(self.bank.sentences)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
         """Goes on from what `state` returned.
 
         Raises:
-            EnvError: if it was not taken from as many worlds of a bank of this size.
+            EnvError: if it was not taken from as many worlds of a bank of these levels.
         """
-        mine = self._tensors()
-        if state.keys() != mine.keys():
-            raise EnvError(f"a state of worlds holds {sorted(mine)}; this one: {sorted(state)}")
-        for name, tensor in mine.items():
-            given = state[name]
-            if given.shape != tensor.shape or given.dtype != tensor.dtype:
-                raise EnvError(
-                    f"the state's {name} is {given.dtype} {tuple(given.shape)}, of these worlds "
-                    f"{tensor.dtype} {tuple(tensor.shape)}; make as many worlds on the same bank"
-                )
-        for name, tensor in mine.items():
-            tensor.copy_(state[name])
+        check_state(state, self.state())
+        told = [name for name in state if name != "sentences"]
+        mine = {name: state[name].to(self.device, copy=True) for name in told}
+        now = self._levels(mine["cells"], mine["record"], mine.get("contents"))
+        now = replace(now, sentences=state["sentences"])
+        bank, now = aligned([self.bank, now], state["sentences"])
+        self._ghosts, self._episode = mine.get("ghosts"), mine["episode"]
+        self.visits.of_level, self.visits.of_left = mine["visits"], mine["left"]
+        self._take(bank, now)
 
     @property
     def bytes_per_world(self) -> float:
@@ -177,6 +195,7 @@ class BatchedBabyAI:
         return sum(tensor.nbytes for tensor in self._tensors().values()) / self.num_envs
 
     def _tensors(self) -> dict[str, Tensor]:
+        """What each world's state is."""
         tensors = {"cells": self._cells, "record": self._record, "episode": self._episode}
         optional = {"ghosts": self._ghosts, "contents": self._contents}
         return tensors | {name: tensor for name, tensor in optional.items() if tensor is not None}
@@ -185,11 +204,34 @@ class BatchedBabyAI:
         """Puts every world at the beginning of its first level."""
         self._episode = torch.zeros_like(self._worlds)
         level_N = self._draw(self._worlds) if self.autoreset else self._worlds
-        self._cells = self.bank.cells[level_N]
-        self._record = self.bank.record[:, level_N]
-        self._contents = self.bank.contents[level_N] if self._boxes_hold else None
+        self._put(self.bank.part(level_N))
+        self.visits = Visits(len(self.bank), self.device)
+        self.visits.add(level_N)
+
+    def _take(self, bank: LevelBank, under_way: LevelBank | None = None) -> None:
+        """Episodes begin on this bank; worlds are in the midst of others, which are aligned."""
+        self.bank = bank
+        everything = bank if under_way is None else stacked([bank, under_way])
+        self._rules, self._doors = everything.rules, everything.has_doors
+        self._holding = everything.starts_holding
+        self._first_LV = self._first_views() if self.autoreset else None
+        if under_way is not None:
+            self._put(under_way)
+
+    def _put(self, worlds: LevelBank) -> None:
+        """World i is in the state of level i."""
+        self._cells, self._record = worlds.cells, worlds.record
+        self._contents = worlds.contents if worlds.contents.shape[1] > 1 else None
         # Descriptions whose object was on a cell when objects were last looked up, and is no more.
-        self._ghosts = torch.zeros_like(self._cells, dtype=torch.uint8) if self._ghostly else None
+        if self._ghosts is None and Row.GOTO in self._rules.verbs:
+            self._ghosts = torch.zeros_like(self._cells, dtype=torch.uint8)
+
+    def _levels(self, cells: Tensor, record: Tensor, contents: Tensor | None) -> LevelBank:
+        """Worlds in the midst of episodes, as levels."""
+        if contents is None:
+            contents = torch.full_like(cells[:, :1], EMPTY)
+        solvable = torch.ones_like(record[0], dtype=torch.bool)  # which is not known, nor asked
+        return replace(self.bank, cells=cells, record=record, contents=contents, solvable=solvable)
 
     def _act(self, action_N: Tensor) -> tuple[Tensor, Moment]:
         """Changes the worlds; returns the cells of the views, and what the verifier looks at."""
@@ -217,7 +259,7 @@ class BatchedBabyAI:
         blocked_N = walk_N & (front_N & WALKABLE == 0)
         record[Row.POSE] = torch.where(blocked_N, pose_N, moved_N)
         lost_N = wanted(front_N) & ~wanted(after_N)
-        ghost_N = self._haunt(action_N, lost_N) if self._ghostly else 0
+        ghost_N = self._haunt(action_N, lost_N) if self._ghosts is not None else 0
         glanced_NV = glance(self._cells, record[Row.POSE], self._tables)
         hand = record[Row.HAND]
         return glanced_NV, Moment(action_N, glanced_NV[:, FRONT], ghost_N, hand_N, hand, beside_N)
@@ -263,6 +305,7 @@ class BatchedBabyAI:
         level = self._draw(rows)
         self._cells[rows] = self.bank.cells[level]
         self._record[:, rows] = self.bank.record[:, level]
+        self.visits.add(level)
         if self._ghosts is not None:
             self._ghosts[rows] = 0
         if self._contents is not None:
@@ -276,6 +319,7 @@ class BatchedBabyAI:
         assert self._first_LV is not None
         self._episode += ended_N
         level_N, ended_N1 = self._draw(self._worlds), ended_N[:, None]
+        self.visits.add(level_N, ended_N)
         cells_NC = self.bank.cells.index_select(0, level_N)
         self._cells.copy_(torch.where(ended_N1, cells_NC, self._cells))
         record_FN = self.bank.record.index_select(1, level_N)
@@ -333,19 +377,4 @@ class BatchedBabyAI:
         return (
             f'type torch.as_tensor(actions, dtype=torch.int64, device="{self.device}"), one action '
             f"for each of the {self.num_envs} worlds"
-        )
-
-
-def _check_number(num_envs: int, levels: int, autoreset: bool) -> None:
-    if num_envs < 1:
-        raise EnvError(f"{num_envs} worlds; expected 1 or more: type num_envs=64, for example")
-    if levels < 1:
-        raise EnvError(
-            "the bank holds no level; expected 1 or more: type LevelBank.generate(task, count=64), "
-            "and if only_solvable() left none, more levels or another task"
-        )
-    if not autoreset and num_envs > levels:
-        raise EnvError(
-            f"{num_envs} worlds without autoreset, each on its own level, but the bank holds "
-            f"{levels}; give a larger bank, or type num_envs={levels} or less"
         )

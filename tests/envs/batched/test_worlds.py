@@ -13,8 +13,11 @@ from envs.batched import BatchedBabyAI, LevelBank
 from envs.batched.cells import EMPTY
 from envs.batched.draw import draw_levels
 from envs.batched.geometry import Geometry
+from envs.batched.join import aligned
 from envs.batched.storage import VERSION
 from envs.batched.view import Eye
+from envs.batched.visits import Visits
+from tests.kill_and_resume import assert_same
 
 TASKS = [
     "BabyAI-GoToObjS4-v0",
@@ -89,7 +92,7 @@ def without_values(value):
         return value.to("meta")
     if isinstance(value, Geometry):
         return value.to("meta")
-    if isinstance(value, LevelBank | Eye):
+    if isinstance(value, LevelBank | Eye | Visits):
         empty = copy.copy(value)
         for name, part in vars(value).items():
             object.__setattr__(empty, name, without_values(part))
@@ -138,8 +141,7 @@ def test_wrong_actions_change_nothing(bank, actions, message):
     before = worlds.state()
     with pytest.raises(EnvError, match=f"{message}.*type torch"):
         worlds.step(actions)
-    for name, tensor in worlds.state().items():
-        assert torch.equal(tensor, before[name])
+    assert_same(worlds.state(), before)
 
 
 def test_worlds_need_levels(bank):
@@ -220,6 +222,15 @@ def test_a_bank_does_not_depend_on_the_workers():
     alone = LevelBank.generate("BabyAI-GoToObjS4-v0", 300, seed=5, workers=1)
     assert same_banks(alone, LevelBank.generate("BabyAI-GoToObjS4-v0", 300, seed=5, workers=2))
     assert not same_banks(alone, LevelBank.generate("BabyAI-GoToObjS4-v0", 300, seed=6))
+
+
+def test_levels_further_on_are_those_of_a_longer_bank():
+    tasks = ["BabyAI-GoToLocal-v0", "BabyAI-PickupLoc-v0"]
+    longer = LevelBank.generate(tasks, 300, seed=3)
+    later = LevelBank.generate(tasks, 275, seed=3, start=25)
+    assert same_banks(*aligned([longer.part(slice(25, None)), later]))
+    with pytest.raises(EnvError, match="start -1; type 0"):
+        LevelBank.generate(TASKS, 7, start=-1)
 
 
 def test_a_bank_is_read_as_it_was_written(bank, tmp_path):
