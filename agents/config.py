@@ -28,6 +28,9 @@ class AgentConfig:
     """tensor: worlds and PPO on the device; sb3: minigrid's worlds and stock PPO."""
     levels: int = 16_384
     """Levels of the bank that episodes draw from (engine tensor)."""
+    refresh: int = 0
+    """Steps after which a quarter of them gives way to new ones, which one more process makes
+    meanwhile; training waits where it is too slow. 0 keeps the first levels."""
 
     steps: int = 300_000
     """Environment steps to train for."""

@@ -7,6 +7,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import AgentConfig
 from agents.control import language_control
+from agents.device_ppo import DevicePPO
 from agents.evaluation import Engine, evaluate
 from agents.plots import learning_curve
 from agents.task import EVALUATION_SEED, Task
@@ -32,10 +33,22 @@ def finish(config: AgentConfig, run: RunFolder, learner: PPO, seconds: float) ->
         "device": describe_device(learner.device),
         "seed": config.seed,
         "evaluation_seed": EVALUATION_SEED,
+        **_levels(learner),
         **figures,
         "files": {name: str(path.relative_to(run.path)) for name, path in files.items()},
     }
     run.write_summary(summary)
+
+
+def _levels(learner: PPO) -> dict[str, Any]:
+    """Episodes begun in training, and the share of them on a level that none had begun on before.
+
+    Stock PPO's are not counted: minigrid makes a new level for every episode.
+    """
+    if not isinstance(learner, DevicePPO):
+        return {}
+    begun = learner.env.worlds.begun()
+    return {"training_episodes": begun.episodes, "fresh_levels": begun.fresh / begun.episodes}
 
 
 def assess(

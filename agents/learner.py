@@ -33,6 +33,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, EVALUATION_SEED - 1),
     "envs": (1, 2**20),
     "levels": (1, 2**24),
+    "refresh": (0, 10**12),
     "threads": (1, 512),
     "channels": (1, 4096),
     "blocks": (1, 64),
@@ -50,12 +51,13 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-def make_learner(config: AgentConfig, run: RunFolder | None = None) -> PPO:
+def make_learner(config: AgentConfig, run: RunFolder | None = None, parts: int = 0) -> PPO:
     """Worlds, policy and PPO as the configuration says; nothing has been stepped yet.
 
     Args:
         config: what to make.
         run: where the level bank of engine tensor is kept, so that it is made once only.
+        parts: how many parts have joined the first bank, see `agents.levels`.
 
     Raises:
         EnvError: the level or a sentence is unknown or impossible.
@@ -67,7 +69,7 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None) -> PPO:
     task = Task.of_config(config)
     worlds: VecEnv
     if config.engine == "tensor":
-        bank = level_bank(task, config, run)
+        bank = level_bank(config, run, parts)
         worlds = BatchedVecEnv(
             InstructedWorlds(
                 bank, config.envs, device=device, seed=config.seed, last_actions=config.last_actions
@@ -132,6 +134,17 @@ def check_numbers(config: AgentConfig) -> None:
             f"--batch-size {config.batch_size} does not divide the {samples} samples of an update "
             f"(--envs {config.envs} x --rollout {config.rollout}); "
             f"type --batch-size {_largest_divisor(samples, config.batch_size)}"
+        )
+    if config.refresh and config.engine == "sb3":
+        raise UserError(
+            f"--refresh {config.refresh}: minigrid's worlds (--engine sb3) have a new level in "
+            "every episode; leave it out, or type --engine tensor"
+        )
+    if 0 < config.refresh < samples:
+        raise UserError(
+            f"--refresh {config.refresh}: levels change between two updates, of {samples} steps "
+            f"each (--envs {config.envs} x --rollout {config.rollout}); type --refresh {samples} "
+            "or more"
         )
 
 

@@ -1,7 +1,7 @@
 """Training with exact resume: PPO between checkpoints, metrics and a stop request."""
 
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 from stable_baselines3 import PPO
@@ -14,6 +14,7 @@ from agents.device_ppo import DevicePPO
 from agents.guard import check_parameters, check_rewards, finite_guard
 from agents.learner import fits_configuration, make_learner
 from agents.learner_state import State, learner_state, restore_learner
+from agents.supply import LevelSupply
 from film_rl.run import (
     Checkpointer,
     Interrupted,
@@ -36,19 +37,24 @@ def train(config: AgentConfig, run: RunFolder) -> tuple[PPO, float]:
         NonFiniteError: a number became NaN; the last good checkpoint is untouched.
         UserError: no checkpoint can be read or written.
     """
-    seed_everything(config.seed)
-    learner = make_learner(config, run)
     checkpoint = Checkpointer(run.checkpoints).load()
-    state: State = checkpoint.state if checkpoint else {"metrics": None, "seconds": 0.0}
+    state: State = checkpoint.state if checkpoint else {"metrics": None, "seconds": 0.0, "parts": 0}
     with fits_configuration(run):
-        metrics, seconds = Metrics(run.path, state["metrics"]), float(state["seconds"])
-    with closing(metrics), StopRequest() as stop:
+        seconds, parts = float(state["seconds"]), int(state["parts"])
+    seed_everything(config.seed)
+    learner = make_learner(config, run, parts)
+    with fits_configuration(run):
+        metrics = Metrics(run.path, state["metrics"])
+    with ExitStack() as opened, StopRequest() as stop:
+        opened.enter_context(closing(metrics))
         learner.set_logger(Logger(None, [_MetricsWriter(metrics)]))
         if checkpoint:
             with fits_configuration(run):
                 restore_learner(learner, state["learner"])
-        callback = _RunCallback(config, run, metrics, stop, seconds)
-        left = config.steps - learner.num_timesteps
+        left, supply = config.steps - learner.num_timesteps, None
+        if config.refresh and left > 0:
+            supply = opened.enter_context(closing(LevelSupply(config, run, parts)))
+        callback = _RunCallback(config, run, metrics, stop, seconds, supply)
         if left > 0:
             with callback.progress, finite_guard(learner, run.path / "crash"):
                 learner.learn(left, callback, reset_num_timesteps=checkpoint is None)
@@ -67,21 +73,24 @@ class _RunCallback(BaseCallback):
         metrics: Metrics,
         stop: StopRequest,
         seconds_before: float,
+        supply: LevelSupply | None,
     ):
         super().__init__()
         self.steps, self.checkpoint_every = config.steps, config.checkpoint_every
         self.checkpointer = Checkpointer(run.checkpoints)
         self.crash_folder = run.path / "crash"
-        self.metrics, self.stop = metrics, stop
+        self.metrics, self.stop, self.supply = metrics, stop, supply
         self.progress = Progress(config.steps, metric="success")
         self.seconds = seconds_before
 
     def _on_training_start(self) -> None:
         self.saved_at = self.progress.start = self.model.num_timesteps
-        self.began = time.monotonic()
+        self.began = self.started = time.monotonic()
 
     def _on_rollout_start(self) -> None:
         self._show()
+        if self.supply:
+            self.supply.refresh(self.model.env.worlds, self.model.num_timesteps, self.stop)
         steps_since = self.model.num_timesteps - self.saved_at
         if self.stop.signum or steps_since >= self.checkpoint_every:
             self._save()
@@ -92,6 +101,15 @@ class _RunCallback(BaseCallback):
         if not isinstance(self.model, DevicePPO):  # it looks once an update
             check_rewards(self.model, self.crash_folder, self.locals["rewards"])
         return True
+
+    def _on_rollout_end(self) -> None:
+        if not isinstance(self.model, DevicePPO):  # minigrid makes a new level for every episode
+            return
+        begun = self.model.env.worlds.begun()
+        self.logger.record("rollout/fresh_levels", begun.fresh / begun.episodes)
+        if self.supply:
+            share = self.supply.waited / (time.monotonic() - self.started)
+            self.logger.record("time/waiting_for_levels", share)
 
     def _on_training_end(self) -> None:
         self._show()
@@ -113,6 +131,7 @@ class _RunCallback(BaseCallback):
             "learner": learner_state(self.model),
             "metrics": self.metrics.position(),
             "seconds": self.seconds,
+            "parts": self.supply.parts if self.supply else 0,
         }
         self.checkpointer.save(self.saved_at, state)
 

@@ -144,7 +144,13 @@ def test_links_lead_to_files(document):
 
 def test_every_logged_metric_is_explained(tmp_path):
     config = AgentConfig(
-        instr=("go to the red ball",), steps=256, envs=2, batch_size=40, channels=4
+        instr=("go to the red ball",),
+        steps=256,
+        envs=2,
+        batch_size=40,
+        channels=4,
+        levels=64,
+        refresh=64,
     )
     run = RunFolder.create(tmp_path / "run", config)
     with run:

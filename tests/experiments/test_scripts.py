@@ -35,6 +35,7 @@ def test_a_run_ends_with_figures_pictures_and_a_video(finished):
     summary = json.loads((run / "summary.json").read_text())
     assert summary["timesteps"] == 512
     assert summary["episodes"] == 8
+    assert 0 < summary["fresh_levels"] < 1 <= summary["training_episodes"]
     for file in summary["files"].values():
         assert (run / file).stat().st_size > 0
     assert json.loads((run / "config.json").read_text())["room_size"] == 5
@@ -100,9 +101,27 @@ def test_a_signal_ends_the_script_with_its_status_and_the_run_goes_on(signum, tm
     again.wait()
 
 
+def test_ctrl_c_which_every_process_gets_leaves_no_traceback_and_no_process(tmp_path):
+    """The process that makes levels has the script's output: that ends when both have."""
+    command = [sys.executable, str(EXPERIMENTS / "babyai_ppo.py"), *SMALL, "--run", "r"]
+    command += ["--steps", "1000000", "--refresh", "64"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    while not (tmp_path / "r" / "levels" / "000003.safetensors").exists():
+        time.sleep(0.05)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+    assert errors == "stopped by SIGINT\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--instr", "go to the red ball", "--engine", "sb3", "--refresh", "9999"), ("--engine",)),
         (("--level", "BabyAI-GoToLocl-v0"), ("BabyAI-GoToLocal-v0", "did you mean")),
         (("--level", "BabyAI-GoToLocal-v0", "--room-size", "5"), ("--room-size",)),
         (("--instr", "go to the rde ball"), ("^", "did you mean 'red'")),
