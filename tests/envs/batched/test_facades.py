@@ -10,6 +10,7 @@ from minigrid.wrappers import RGBImgPartialObsWrapper
 from envs import EnvError, make_env
 from envs.batched import LevelBank
 from envs.batched.facades import BatchedVectorEnv, InstructedWorlds
+from tests.kill_and_resume import assert_same
 
 SENTENCES = ("go to the red ball", "put the blue key next to the green box")
 WORLDS, STEPS = 5, 60
@@ -139,8 +140,7 @@ def test_wrong_actions_are_refused_before_anything_moves(bank, actions, message)
     before = face.worlds.worlds.state()
     with pytest.raises(EnvError, match=f"{message}.*type "):
         face.step(actions)
-    for name, tensor in face.worlds.worlds.state().items():
-        assert tensor.equal(before[name])
+    assert_same(face.worlds.worlds.state(), before)
 
 
 @pytest.mark.parametrize("task", ["BabyAI-PutNextS5N2Carrying-v0", "BabyAI-KeyInBox-v0"])
