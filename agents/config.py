@@ -21,7 +21,7 @@ class AgentConfig:
     """Cells along a room's side, walls included (sentences only; 8 when not given)."""
     distractors: int | None = None
     """Objects beside those the sentence needs (sentences only; 7 when not given)."""
-    last_actions: int = 8
+    last_actions: int = 32
     """How many of its last actions the agent sees; without any it turns in circles."""
 
     engine: Literal["tensor", "sb3"] = "tensor"
@@ -32,11 +32,11 @@ class AgentConfig:
     """Steps after which a quarter of them gives way to new ones, which one more process makes
     meanwhile; training waits where it is too slow. 0 keeps the first levels."""
 
-    steps: int = 300_000
+    steps: int = 450_000
     """Environment steps to train for."""
     seed: int = 0
     """Seed of the network, the worlds and the actions."""
-    envs: int = 64
+    envs: int = 512
     """Worlds stepped side by side."""
 
     channels: int = 32
@@ -52,7 +52,7 @@ class AgentConfig:
     """Adam's step size at the start; it falls linearly to a tenth."""
     rollout: int = 20
     """Steps of each world between two updates."""
-    batch_size: int = 64
+    batch_size: int = 256
     """Samples a minibatch."""
     epochs: int = 1
     """Passes over each rollout."""

@@ -1,5 +1,6 @@
 """Training with exact resume: PPO between checkpoints, metrics and a stop request."""
 
+import math
 import time
 from contextlib import ExitStack, closing
 from typing import Any
@@ -145,7 +146,10 @@ class _MetricsWriter(KVWriter):
     def write(
         self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
     ) -> None:
-        self.metrics.log(step, {name: float(value) for name, value in sorted(key_values.items())})
+        # JSON has no NaN: SB3's word for what is not defined, as a variance explained of none.
+        numbers = {name: float(value) for name, value in sorted(key_values.items())}
+        defined = {name: value for name, value in numbers.items() if not math.isnan(value)}
+        self.metrics.log(step, defined)
 
     def close(self) -> None:
         """The run closes its metrics itself."""

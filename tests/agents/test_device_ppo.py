@@ -21,6 +21,7 @@ from envs import make_env
 from envs.batched import LevelBank
 from envs.batched.facades import InstructedWorlds
 from envs.observation import observation_space
+from film_rl.film import take
 from film_rl.run import UserError
 
 SENTENCES = ("go to the red ball", "go to the blue key", "pick up a box")
@@ -195,8 +196,7 @@ def test_the_ratio_is_one_on_the_first_minibatch_of_every_update(levels):
     real, largest = learner._loss, []
 
     def loss(batch):
-        film = learner._read_for(batch.view.sentence)
-        log_prob_BA, _ = learner._think(batch.view, film)
+        log_prob_BA, _ = learner._think(batch.view, *learner._read_for(batch.view.sentence))
         ratio = (log_prob_BA.gather(1, batch.action[:, None])[:, 0] - batch.old_log_prob).exp()
         largest.append(float((ratio - 1).abs().max().detach()))
         return real(batch)
@@ -215,8 +215,9 @@ def test_a_sentence_read_once_gives_every_sample_what_reading_it_for_each_gives(
     extractor = learner.policy.features_extractor
     sentence = torch.arange(samples) % len(levels.sentences)
     tokens = learner.env.worlds.tokens
-    each = [extractor.condition(tokens[[int(index)]]) for index in sentence]
-    together = learner._read_for(sentence)
+    each = [extractor.read(tokens[[int(index)]]) for index in sentence]
+    read, row = learner._read_for(sentence)
+    together = take(read, row)
     everything = learner._read_all(tokens)
     for block, (gamma, beta) in enumerate(together):
         expected_gamma = torch.cat([one[block][0] for one in each])
@@ -317,3 +318,9 @@ def test_a_number_that_is_not_finite_stops_it_and_what_was_before_is_kept(levels
     with pytest.raises(FloatingPointError):
         learner.learn(STEPS * WORLDS)
     assert all(part.isfinite().all() for part in learner.before.values())
+
+
+def test_values_start_from_zero(levels):
+    rollout = collected(device_ppo(levels))
+    assert not rollout.value.any()
+    assert rollout.log_prob.std() > 0  # the actor does not
