@@ -155,7 +155,7 @@ def _inside(agent: BaseAlgorithm, observation: Observation) -> tuple[Any, float,
         scores = policy.q_net(batch)[0].cpu().numpy()
         value = float(scores.max())
     tokens = batch["instruction"].long()
-    film_params = extractor.condition(tokens) if isinstance(extractor, FiLMExtractor) else []
+    film_params = extractor.condition(tokens)[0] if isinstance(extractor, FiLMExtractor) else []
     film = [tuple(p[0].float().cpu().numpy() for p in pair) for pair in film_params]
     return scores, value, film
 
