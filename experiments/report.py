@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cli
+import published
 
 from agents.config import AgentConfig
 from vqa.config import PRESETS, VQAConfig
@@ -40,6 +41,8 @@ DOCUMENTS = (
     *(ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "clevr", "clevr_statistics")),
 )
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+SMOOTHED = 10  # updates
 
 Row = dict[str, Any]
 
@@ -114,6 +117,8 @@ def written_on(run: "RunFolder") -> str:
 
 def row_of(run: "RunFolder", summary: Row) -> Row:
     """A finished run of an agent as a row."""
+    from film_rl.run.metrics import read_metrics
+
     config = run.config(AgentConfig)
     return {
         "what": summary["task"],
@@ -125,12 +130,23 @@ def row_of(run: "RunFolder", summary: Row) -> Row:
         "episodes": summary["episodes"],
         "language_control": summary["language_control"]["named_rate"],
         "timesteps": summary["timesteps"],
+        "episodes_to_99": episodes_to_99(read_metrics(run.path)),
         "train_seconds": summary["wall_seconds"],
         "steps_per_second": summary["steps_per_second"],
         "hardware": summary["device"],
         "date": written_on(run),
         "commit": summary["commit"],
     }
+
+
+def episodes_to_99(records: list[Row]) -> int | None:
+    """Episodes of training until 99% succeed, the mean of ten updates' last hundred episodes."""
+    updates = [one for one in records if "rollout/success_rate" in one]
+    rates = [one["rollout/success_rate"] for one in updates]
+    for last in range(SMOOTHED, len(updates) + 1):
+        if sum(rates[last - SMOOTHED : last]) >= 0.99 * SMOOTHED:
+            return int(updates[last - 1]["rollout/episodes"])
+    return None
 
 
 def command(config: AgentConfig) -> str:
@@ -199,20 +215,23 @@ def rows_of(path: Path) -> list[Row]:
 def results_table(rows: list[Row]) -> str:
     """One line a command and machine; figures of several seeds side by side."""
     lines = [
-        "| task | success, sampled | argmax | named object first | steps | training | seeds |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| task | success, sampled | argmax | named object first | steps | training "
+        "| episodes to 99% | published | seeds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for group in grouped(rows):
         first = group[0]
         if not first["measured"]:
-            lines.append(f"| {first['what']} on {first['hardware']} | not measured | | | | | |")
+            lines.append(f"| {first['what']} on {first['hardware']} | not measured | | | | | | | |")
             continue
         seconds = ", ".join(f"{row['train_seconds']:.0f}" for row in group)
         seeds = ", ".join(str(row["seed"]) for row in group)
         lines.append(
             f"| {first['what']} | {percents(group, 'success_sampled')} "
             f"| {percents(group, 'success_argmax')} | {percents(group, 'language_control')} "
-            f"| {first['timesteps']:,} | {seconds} s | {seeds} |"
+            f"| {first['timesteps']:,} | {seconds} s "
+            f"| {', '.join(number(row['episodes_to_99']) for row in group)} "
+            f"| {number(published.episodes_to_99(first['what']))} | {seeds} |"
         )
     return "\n".join(lines) + "\n"
 

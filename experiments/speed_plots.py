@@ -5,19 +5,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from published import EPISODES_TO_99
 
 BLUE, ORANGE, GREY = "#0072b2", "#e69f00", "#999999"  # Okabe and Ito's colour-blind-safe palette
 SPEED = "steps a second"
-
-# BabyAI 1.1 (arXiv:2007.12770): episodes of PPO until 99% of training's episodes succeed.
-PUBLISHED = {
-    "GoToRedBallGrey": 24_000,
-    "GoToRedBall": 177_000,
-    "GoToLocal": 381_000,
-    "GoTo": 454_000,
-    "PickupLoc": 710_000,
-    "PutNextLocal": 876_000,
-}
 
 Row = dict[str, Any]
 
@@ -81,7 +72,7 @@ def success(rows: list[Row]) -> Figure:
     by_time.set(xlabel="seconds of training", ylabel="success, 512 fresh levels", ylim=(0, 1.02))
     by_time.legend(loc="lower right", fontsize=8)
     by_episodes.set(xscale="log", xlabel="episodes of training (log scale)")
-    for number, (name, published) in enumerate(PUBLISHED.items()):
+    for number, (name, published) in enumerate(EPISODES_TO_99.items()):
         by_episodes.axvline(published, color=GREY, lw=0.8)
         label = f" {name} {published:,} "
         height = 0.03 + 0.3 * (number % 2)  # neighbours would lie upon each other

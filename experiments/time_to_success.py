@@ -2,7 +2,8 @@
 
 While an agent trains, the clock is stopped every 10,000 steps and the agent plays 512 levels that
 it never met, others each time, with sampled actions. A goal is reached at the second of two such
-evaluations in a row at or above it: one alone would often be luck.
+evaluations in a row at or above it: one alone would often be luck. Training ends with the last
+goal; its learning rate falls as in the whole run.
 """
 
 import time
@@ -23,7 +24,9 @@ from film_rl.run import seed_everything
 
 TASKS = {
     "go to the red ball": AgentConfig(instr=("go to the red ball",)),
-    "go to the {color} {object}": AgentConfig(instr=("go to the {color} {object}",), distractors=3),
+    "go to the {color} {object}": AgentConfig(
+        instr=("go to the {color} {object}",), room_size=6, distractors=3
+    ),
 }
 GOALS = (0.9, 0.99)
 EVERY = 10_000  # steps of training between two evaluations
@@ -56,10 +59,11 @@ class StoppedClock(BaseCallback):
             self._evaluate()
 
     def _on_step(self) -> bool:
-        return True
+        return reaches(self.points[-2:], GOALS[-1]) is None
 
     def _on_training_end(self) -> None:
-        self._evaluate()
+        if not reaches(self.points[-2:], GOALS[-1]):
+            self._evaluate()
 
     def _evaluate(self) -> None:
         self.seconds += time.perf_counter() - self.began

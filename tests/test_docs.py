@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import tyro
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.config import AgentConfig
 from agents.training import train
@@ -67,6 +69,17 @@ def test_the_page_of_statistics_shows_every_kind_of_figure_but_the_long_ones(rep
     page = (ROOT / "docs" / "clevr_statistics.md").read_text()
     shown = {m[1].removeprefix("statistics_") for m in re.finditer(r"<!-- table: (\w+)", page)}
     assert row["figures"].keys() - shown == {"tokens", "functions", "families"}
+
+
+@given(before=st.lists(st.floats(0, 0.85), max_size=30), after=st.integers(0, 30))
+def test_the_episodes_to_99_are_those_of_the_first_ten_updates_that_good(report, before, after):
+    rates = [*before, *[1.0] * after]
+    records = [
+        {"step": update, "rollout/success_rate": rate, "rollout/episodes": 7.0 * update}
+        for update, rate in enumerate(rates)
+    ]
+    episodes = report.episodes_to_99([{"step": 0}, *records])
+    assert episodes == (7 * (len(before) + 9) if after >= 10 else None)
 
 
 def test_every_row_says_how_it_was_measured(report):
