@@ -1,6 +1,7 @@
 """Step minigrid and batched worlds side by side, on every BabyAI level and on sentences.
 
     python experiments/parity.py --steps 10000
+    python experiments/parity.py --device cuda
 
 Claim: image, direction, float64 reward, terminated and truncated are equal on every step. Actions
 are random ones, the bot's, and the bot's with noise. A line says how many steps were the bot's: it
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 import cli
 
 if TYPE_CHECKING:
+    import torch
+
     from envs.batched.parity import Report
 
 SIDE_BY_SIDE = 12  # environments of one level in a round
@@ -31,6 +34,8 @@ class Options:
     """Levels or sentences; all levels and a few sentences if not given."""
     seed: int = 0
     """Of the levels and the actions."""
+    device: str = "cpu"
+    """Of the worlds on tensors: auto, cpu, cuda or cuda:N."""
 
 
 def main() -> None:
@@ -39,10 +44,12 @@ def main() -> None:
     with cli.exit_status():
         from envs import level_ids
         from envs.batched.parity import SENTENCES
+        from film_rl.run import choose_device
 
+        device = choose_device(options.device)
         different = total = 0
         for task in options.level or (*level_ids(), *SENTENCES):
-            report = compare_task(task, options)
+            report = compare_task(task, options, device)
             total, different = total + report.steps, different + len(report.differences)
             print(
                 f"{task}: {report.steps} steps ({report.advised} the bot's), {report.succeeded} "
@@ -54,7 +61,7 @@ def main() -> None:
     sys.exit(1 if different else 0)
 
 
-def compare_task(task: str, options: Options) -> "Report":
+def compare_task(task: str, options: Options, device: "torch.device") -> "Report":
     """Rounds of new episodes until there are enough steps."""
     from envs import make_env
     from envs.batched.parity import Report, compare
@@ -64,7 +71,7 @@ def compare_task(task: str, options: Options) -> "Report":
     while total.steps < options.steps:
         for index, env in enumerate(levels):
             env.reset(seed=start + index)
-        total = total.plus(compare(levels, options.steps, start, NOISE))
+        total = total.plus(compare(levels, options.steps, start, NOISE, device))
         start += len(levels)
     return total
 

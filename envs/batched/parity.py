@@ -48,7 +48,11 @@ class Report(NamedTuple):
 
 
 def compare(
-    levels: Sequence[gym.Env], steps: int, seed: int, noise: Sequence[float] = (1.0,)
+    levels: Sequence[gym.Env],
+    steps: int,
+    seed: int,
+    noise: Sequence[float] = (1.0,),
+    device: str | torch.device = "cpu",
 ) -> Report:
     """Steps reset minigrid environments and their batched copies with the same actions.
 
@@ -58,9 +62,10 @@ def compare(
         seed: of the actions.
         noise: how often environment i acts at random, entry i modulo their number; else its actions
             are those of minigrid's bot until the bot fails, and random after that.
+        device: of the batched copies.
     """
     bank = LevelBank.from_minigrid(levels)
-    worlds = BatchedBabyAI(bank, len(levels), autoreset=False)
+    worlds = BatchedBabyAI(bank, len(levels), device, autoreset=False)
     draws = random.Random(seed)  # noqa: S311
     noises = [noise[index % len(noise)] for index in range(len(levels))]
     actors = [Actor(env, part, draws) for env, part in zip(levels, noises, strict=True)]
@@ -74,7 +79,7 @@ def compare(
             differences.append(f"{first.mission}: another first view")
     for time in range(steps):
         actions = [actor() if index in going else 6 for index, actor in enumerate(actors)]
-        step = worlds.step(torch.tensor(actions))
+        step = worlds.step(torch.tensor(actions, device=device))
         seen = _arrays(step)
         for index in sorted(going):
             result = levels[index].unwrapped.step(actions[index])
@@ -92,7 +97,7 @@ def compare(
 
 
 def _arrays(seen: Observation | Step) -> dict[str, np.ndarray]:
-    return {name: tensor.numpy() for name, tensor in seen._asdict().items()}
+    return {name: tensor.cpu().numpy() for name, tensor in seen._asdict().items()}
 
 
 def _same_view(view: dict[str, Any], seen: dict[str, np.ndarray], index: int) -> bool:
