@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import cli
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from film_rl.run import RunFolder
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "docs" / "results"
+RESULTS, MEDIA = ROOT / "docs" / "results", ROOT / "docs" / "media"
 ROWS = RESULTS / "babyai_ppo.json"
 AGENT_SPEED = RESULTS / "babyai_speed.json"
 ANSWERERS = RESULTS / "clevr_small.json"
@@ -42,7 +43,7 @@ DOCUMENTS = (
 )
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-SMOOTHED = 10  # updates
+SMOOTHED, POINTS = 10, 60  # updates
 
 Row = dict[str, Any]
 
@@ -74,6 +75,10 @@ def main() -> None:
             rows = [row for row in rows if any(row[key] != new[key] for key in same)] + [new]
         rows.sort(key=lambda row: (row["command"], row["hardware"], row["seed"]))
         ROWS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        if options.add:
+            from level_curves import draw
+
+            draw(rows, MEDIA / "babyai_levels.png")
         for document in DOCUMENTS:
             document.write_text(filled(document.read_text(encoding="utf-8")), encoding="utf-8")
 
@@ -119,7 +124,7 @@ def row_of(run: "RunFolder", summary: Row) -> Row:
     """A finished run of an agent as a row."""
     from film_rl.run.metrics import read_metrics
 
-    config = run.config(AgentConfig)
+    config, records = run.config(AgentConfig), read_metrics(run.path)
     return {
         "what": summary["task"],
         "command": command(config),
@@ -130,7 +135,8 @@ def row_of(run: "RunFolder", summary: Row) -> Row:
         "episodes": summary["episodes"],
         "language_control": summary["language_control"]["named_rate"],
         "timesteps": summary["timesteps"],
-        "episodes_to_99": episodes_to_99(read_metrics(run.path)),
+        "episodes_to_99": episodes_to_99(records),
+        "curve": curve(records),
         "train_seconds": summary["wall_seconds"],
         "steps_per_second": summary["steps_per_second"],
         "hardware": summary["device"],
@@ -147,6 +153,17 @@ def episodes_to_99(records: list[Row]) -> int | None:
         if sum(rates[last - SMOOTHED : last]) >= 0.99 * SMOOTHED:
             return int(updates[last - 1]["rollout/episodes"])
     return None
+
+
+def curve(records: list[Row]) -> list[list[float]]:
+    """At most `POINTS` of (steps, success of training's episodes until there since the last)."""
+    updates = [one for one in records if "rollout/success_rate" in one]
+    size = max(1, -(-len(updates) // POINTS))
+    chunks = [updates[start : start + size] for start in range(0, len(updates), size)]
+    return [
+        [some[-1]["step"], round(mean(one["rollout/success_rate"] for one in some), 4)]
+        for some in chunks
+    ]
 
 
 def command(config: AgentConfig) -> str:

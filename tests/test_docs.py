@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tyro
 from hypothesis import given
@@ -80,6 +81,19 @@ def test_the_episodes_to_99_are_those_of_the_first_ten_updates_that_good(report,
     ]
     episodes = report.episodes_to_99([{"step": 0}, *records])
     assert episodes == (7 * (len(before) + 9) if after >= 10 else None)
+
+
+@given(rates=st.lists(st.floats(0, 1), max_size=200))
+def test_a_curve_has_few_points_and_keeps_the_mean(report, rates):
+    records = [{"step": 3 * n, "rollout/success_rate": rate} for n, rate in enumerate(rates)]
+    curve = report.curve([{"step": 0}, *records])
+    steps = [step for step, _ in curve]
+    assert len(curve) <= report.POINTS
+    assert steps == sorted(set(steps))
+    sizes = np.diff([-3, *steps]) / 3
+    total = sum(size * success for size, (_, success) in zip(sizes, curve, strict=True))
+    assert sum(sizes) == len(rates)
+    assert total == pytest.approx(sum(rates), abs=1e-3 * len(rates) + 1e-9)
 
 
 def test_every_row_says_how_it_was_measured(report):

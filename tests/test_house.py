@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "experiments": {
         "film_rl", "envs", "agents", "vqa", "torch", "numpy", "PIL", "tyro", "rich", "cli",
         "trained", "answerer", "training_run", "plain_film", "stable_baselines3",
-        "envpool", "matplotlib", "time_to_success", "speed_plots",
+        "envpool", "matplotlib", "time_to_success", "speed_plots", "level_curves", "published",
         "random_actions"},
 }  # fmt: skip
 
