@@ -19,6 +19,7 @@ TINY = AgentConfig(
     batch_size=32,
     channels=8,
     sentence_dim=8,
+    precision="float32",
     checkpoint_every=128,
     eval_episodes=8,
 )

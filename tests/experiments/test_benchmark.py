@@ -135,13 +135,13 @@ def test_a_row_takes_the_place_of_its_own_and_the_others_stay():
     assert set(first) == ROW
     assert first["command"].endswith("benchmark.py --repeats 5")
     assert (first["hardware"], first["figures"], first["measured"]) == ("a CPU", figures, True)
-    options = Options(device="cuda", batch_size=512)
+    options = Options(device="cuda", batch_size=1024)
     write(what, options=options, cuda=True, figures=figures, hardware="a GPU")
     assert rows()[0] == first
     assert [row["what"] for row in rows()] == [row["what"] for row in planned()]
     both = [row for row in rows() if row["measured"]]
     assert len(both) == 2
-    assert both[1]["command"].endswith("--device cuda --batch-size 512")
+    assert both[1]["command"].endswith("--device cuda --batch-size 1024")
     write(what, options=Options(threads=2), cuda=False, figures=figures, hardware="a CPU")
     assert rows()[0] == first
     assert len(rows()) == len(planned())
