@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
+from itertools import dropwhile
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -145,9 +146,15 @@ def row_of(run: "RunFolder", summary: Row) -> Row:
     }
 
 
+def telling(records: list[Row]) -> list[Row]:
+    """Updates from the first failed episode on: until then only short, lucky ones have ended."""
+    updates = (one for one in records if "rollout/success_rate" in one)
+    return list(dropwhile(lambda one: one["rollout/success_rate"] == 1, updates))
+
+
 def episodes_to_99(records: list[Row]) -> int | None:
     """Episodes of training until 99% succeed, the mean of ten updates' last hundred episodes."""
-    updates = [one for one in records if "rollout/success_rate" in one]
+    updates = telling(records)
     rates = [one["rollout/success_rate"] for one in updates]
     for last in range(SMOOTHED, len(updates) + 1):
         if sum(rates[last - SMOOTHED : last]) >= 0.99 * SMOOTHED:
@@ -157,7 +164,7 @@ def episodes_to_99(records: list[Row]) -> int | None:
 
 def curve(records: list[Row]) -> list[list[float]]:
     """At most `POINTS` of (steps, success of training's episodes until there since the last)."""
-    updates = [one for one in records if "rollout/success_rate" in one]
+    updates = telling(records)
     size = max(1, -(-len(updates) // POINTS))
     chunks = [updates[start : start + size] for start in range(0, len(updates), size)]
     return [
