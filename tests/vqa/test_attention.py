@@ -2,7 +2,8 @@
 
 import torch
 
-from tests.vqa.test_model import SMALL, TOKENS
+from tests.vqa.test_model import TOKENS
+from tests.vqa.toy import TOY
 from vqa.attention import look, winners
 from vqa.model import QuestionAnswerer
 
@@ -14,7 +15,7 @@ def test_a_cell_is_shown_by_the_channels_that_are_largest_there():
 
 
 def test_looking_changes_no_answer_and_shows_every_part():
-    model = QuestionAnswerer(SMALL, vocab_size=10, num_answers=4).eval()
+    model = QuestionAnswerer(TOY, vocab_size=10, num_answers=4).eval()
     images = torch.rand(3, 3, 16, 16)
     probabilities, maps = look(model, images, TOKENS)
     torch.testing.assert_close(probabilities, model(images, TOKENS).softmax(1))
@@ -27,7 +28,7 @@ def test_looking_changes_no_answer_and_shows_every_part():
 
 
 def test_the_stem_does_not_hear_the_question_and_the_blocks_do():
-    model = QuestionAnswerer(SMALL, vocab_size=10, num_answers=4).eval()
+    model = QuestionAnswerer(TOY, vocab_size=10, num_answers=4).eval()
     image = torch.rand(1, 3, 16, 16).expand(3, -1, -1, -1)
     _, maps = look(model, image, TOKENS)
     torch.testing.assert_close(maps["stem"][0], maps["stem"][1])
