@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.task import EVALUATION_SEED, Task, TaskLike, as_task
 from envs.batched import BatchedBabyAI, LevelBank
+from film_rl.errors import check_choice
 from film_rl.run import UserError, separate_rng
 
 Observation = dict[str, np.ndarray]
@@ -82,7 +83,9 @@ def evaluate(
 
     Raises:
         UserError: the agent was trained on other observations than the task gives.
+        ValueError: no engine has this name.
     """
+    check_choice("engine", engine, get_args(Engine))
     if episodes < 1 or num_envs < 1:
         raise UserError(f"episodes = {episodes}, num_envs = {num_envs}; at least 1 each is needed")
     task = as_task(task, agent)

@@ -14,8 +14,8 @@ Actions are drawn anew in every turn. Worlds on tensors begin episodes on the le
 before; minigrid and EnvPool make each level while the clock runs. EnvPool is an extra,
 `pip install -e '.[bench]'`; where it is missing a line says so.
 
-Writes docs/results/babyai_speed.json and pictures into docs/media. Acting and training take less
-than two minutes on two idle cores, each of the runs to 99% about as long.
+Writes docs/results/babyai_speed.json and pictures into docs/media. The whole takes about four
+minutes on two idle cores, half of them for the runs to 99%.
 """
 
 import json
@@ -57,7 +57,7 @@ class Options:
     """auto, cpu, cuda or cuda:N; minigrid and EnvPool stay on the CPU."""
     threads: int = 1
     """CPU threads of PyTorch and of EnvPool."""
-    worlds: int = 4096
+    worlds: int = 1024
     """Worlds on tensors that act side by side."""
     envs: int = AgentConfig.envs
     """Worlds of training, as of babyai_ppo.py."""

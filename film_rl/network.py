@@ -245,6 +245,9 @@ class FiLMedNetwork(nn.Module):
             codes_BWHK: what the stem reads, each code below 256.
             film_params: (gamma, beta) of S sentences.
             sentence_B: which of them is about each view.
+
+        Raises:
+            ValueError: a code is below 0 or above 255 (on a CPU).
         """
         if codes_BWHK.device.type != "cpu":
             return self.modulate(codes_BWHK, take(film_params, sentence_B))
@@ -287,7 +290,13 @@ def distinct_cells(codes_BWHK: Tensor, sentence_B: Tensor) -> tuple[Tensor, Tens
 
     Returns:
         codes_UK and sentence_U of each, and cells_BHW, which of them each cell of each view is.
+
+    Raises:
+        ValueError: a code does not fit into a byte, and could not be told from another.
     """
+    if codes_BWHK.numel() and not 0 <= codes_BWHK.min() <= codes_BWHK.max() <= 0xFF:
+        low, high = int(codes_BWHK.min()), int(codes_BWHK.max())
+        raise ValueError(f"codes from {low} to {high}; expected 0 to 255")
     key_BWH = sentence_B[:, None, None]
     for code_BWH in codes_BWHK.unbind(dim=3):
         key_BWH = key_BWH << 8 | code_BWH

@@ -69,7 +69,7 @@ def describe_device(device: torch.device) -> str:
 def keep_freed_memory() -> None:
     """Let the C library keep freed tensors of up to 32 MiB for the next ones.
 
-    Otherwise it hands their pages back to the system, which fills each anew with zeros: a fifth of
+    Otherwise it hands their pages back to the system, which fills each anew with zeros: much of
     the time of training on a CPU. Only glibc can be told; elsewhere nothing changes.
     See mallopt(3).
     """

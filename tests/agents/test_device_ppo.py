@@ -1,5 +1,6 @@
 """PPO on the device computes what SB3's does, and reads each sentence once."""
 
+import copy
 import math
 
 import numpy as np
@@ -191,8 +192,11 @@ def test_an_update_is_sb3_s_on_the_same_rollout_and_minibatches(levels, changes,
             assert logged[name] == pytest.approx(float(value), abs=1e-4), name
 
 
-def test_the_ratio_is_one_on_the_first_minibatch_of_every_update(levels):
-    learner = device_ppo(levels, learning_rate=1e-2)
+@pytest.mark.parametrize(("precision", "rounding"), [("float32", 1e-5), ("bfloat16", 1e-2)])
+def test_the_ratio_is_one_on_the_first_minibatch_of_every_update(levels, precision, rounding):
+    policy = copy.deepcopy(SMALL)
+    policy["features_extractor_kwargs"]["precision"] = getattr(torch, precision)
+    learner = device_ppo(levels, learning_rate=1e-2, policy_kwargs=policy)
     real, largest = learner._loss, []
 
     def loss(batch):
@@ -205,7 +209,7 @@ def test_the_ratio_is_one_on_the_first_minibatch_of_every_update(levels):
     learner.learn(4 * STEPS * WORLDS)
     minibatches = 10 * STEPS * WORLDS // 24
     assert len(largest) == 4 * minibatches
-    assert max(largest[::minibatches]) < 1e-5 < max(largest)
+    assert max(largest[::minibatches]) < rounding < max(largest)
 
 
 @pytest.mark.parametrize("samples", [2, 64])

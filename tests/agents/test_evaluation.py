@@ -209,6 +209,11 @@ def test_an_evaluation_is_the_same_on_either_engine(untrained):
     assert 0 < results[0].overall.success_rate < 1
 
 
+def test_an_engine_that_does_not_exist_is_refused(untrained):
+    with pytest.raises(ValueError, match=r"engine='tensors' is unknown.*did you mean 'tensor'"):
+        evaluate(untrained, TASK, 1, engine="tensors")
+
+
 @pytest.mark.parametrize("last_actions", [0, 1])
 def test_they_do_so_with_any_number_of_last_actions(last_actions):
     env = make_env("go to the red ball", last_actions=last_actions)

@@ -82,6 +82,16 @@ def test_a_killed_run_on_tensors_ends_bit_for_bit_like_one_never_killed(
     assert_same(final_state(run), final_state(whole))
 
 
+def test_a_killed_run_in_bfloat16_ends_bit_for_bit_too(tiny_tensor, tmp_path):
+    config = dataclasses.replace(tiny_tensor, precision="bf16")
+    runs = [RunFolder.create(tmp_path / name, config) for name in ("whole", "killed")]
+    kill(train, runs[1], config, "torch.optim:Adam.step", 17)
+    for run in runs:
+        with run:
+            train(config, run)
+    assert_same(final_state(runs[1]), final_state(runs[0]))
+
+
 def test_a_run_on_tensors_stops_at_a_signal_and_goes_on_exactly(
     tiny_tensor, trained_tensor, tmp_path, monkeypatch
 ):

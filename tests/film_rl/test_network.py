@@ -261,6 +261,14 @@ def test_without_views_there_are_no_features():
     assert network.modulate_cells(CODES[:0], params, none).shape == (0, 4, 5, 7)
 
 
+@pytest.mark.parametrize("code", [-1, 256])
+def test_a_code_that_could_be_taken_for_another_is_refused(code):
+    codes = CODES.clone()
+    codes[1, 2, 3, 0] = code
+    with pytest.raises(ValueError, match=rf"codes from .*{code}.*; expected 0 to 255"):
+        distinct_cells(codes, torch.zeros(3, dtype=torch.long))
+
+
 @given(data=st.data(), views=st.integers(1, 5))
 def test_the_distinct_cells_put_back_are_all_cells(data, views):
     codes = data.draw(arrays(np.int64, (views, 3, 4, 3), elements=st.integers(0, 255)))
