@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from agents.frame import BLUE
 from film_rl.run import RunFolder
@@ -27,7 +28,7 @@ def learning_curve(run: RunFolder, title: str) -> Path:
         points = [(record["step"], sign * record[key]) for record in records if key in record]
         _panel(axes, points, label, limits)
     figure.supxlabel(
-        "In the first few thousand steps only short, successful episodes have ended.", fontsize=9
+        "At first only short, successful episodes have ended.", fontsize=9
     )
     path = run.folder("plots") / "learning_curve.png"
     figure.savefig(path)
@@ -41,6 +42,6 @@ def _panel(
     axes.set_title(label, fontsize=12)
     axes.set_xlabel("environment steps")
     axes.set_ylim(limits)
-    axes.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:,.0f}k")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
