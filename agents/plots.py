@@ -27,9 +27,7 @@ def learning_curve(run: RunFolder, title: str) -> Path:
         sign = -1 if key == "train/entropy_loss" else 1  # SB3 logs minus the entropy
         points = [(record["step"], sign * record[key]) for record in records if key in record]
         _panel(axes, points, label, limits)
-    figure.supxlabel(
-        "At first only short, successful episodes have ended.", fontsize=9
-    )
+    figure.supxlabel("At first only short, successful episodes have ended.", fontsize=9)
     path = run.folder("plots") / "learning_curve.png"
     figure.savefig(path)
     return path

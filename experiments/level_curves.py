@@ -14,7 +14,7 @@ STYLES = ("-", "--", ":")
 
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """A line a measured row: success of training's episodes against steps."""
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    figure = Figure(figsize=(9, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
     measured = [row for row in rows if row["measured"]]
     tasks = list(dict.fromkeys(row["what"] for row in measured))
@@ -33,6 +33,6 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     axes.set_ylabel("success of training's episodes")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_title("A line a seed; the grey line is 99%", fontsize=9, loc="right")
-    axes.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside right upper", frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -133,6 +134,7 @@ class RunFolder:
             ) from None
         except OSError as error:
             raise UserError(f"cannot write the run folder {self.path}: {error.strerror}") from error
+        commit()  # of the source that runs, whatever becomes of it meanwhile
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -165,8 +167,12 @@ def program_version() -> str:
         return "not installed"
 
 
+@cache
 def commit() -> str | None:
-    """The source's git commit, with `+` where files changed since; None outside a checkout."""
+    """The source's git commit, with `+` where files changed since; None outside a checkout.
+
+    It is that of the first call: the source may change while the process runs.
+    """
     source = Path(__file__).parent
 
     def git(*arguments: str) -> str:

@@ -4,10 +4,12 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 import torch
 from rich.console import Console
 
+import film_rl
 from film_rl.run import (
     Metrics,
     Progress,
@@ -157,6 +160,30 @@ def test_a_summary_says_which_commit_and_version_made_it(tmp_path):
     summary = run.summary()
     assert summary["success_rate"] == 1.0
     assert {"version", "commit"} <= set(summary)
+
+
+def test_the_commit_is_that_of_the_source_that_runs_whatever_becomes_of_it(tmp_path):
+    shutil.copytree(Path(film_rl.__file__).parent, tmp_path / "film_rl")
+    git = f"git -C {tmp_path} -c user.name=a -c user.email=a@b".split()
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *arguments], check=True)
+    script = f"""
+import subprocess
+from film_rl.run import RunFolder
+from film_rl.run.folder import commit
+with RunFolder({str(tmp_path / "run")!r}) as run:
+    subprocess.run({[*git, "commit", "-q", "--allow-empty", "-m", "second"]!r}, check=True)
+    run.write_summary({{}})
+    print(run.summary()["commit"])
+"""
+    (tmp_path / "run").mkdir()
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    first = subprocess.run(
+        [*git, "rev-parse", "HEAD~1"], check=True, capture_output=True, text=True
+    )
+    assert ran.stdout == first.stdout != ""
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "5", "", "{"])
