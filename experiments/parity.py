@@ -6,7 +6,7 @@
 Claim: image, direction, float64 reward, terminated and truncated are equal on every step. Actions
 are random ones, the bot's, and the bot's with noise. A line says how many steps were the bot's: it
 fails now and then, which leaves the rest of an episode to random actions. 10,000 steps of each of
-96 levels take an hour or two on one core. Ends with status 1 if anything differs.
+96 levels take some fifteen minutes on one core. Ends with status 1 if anything differs.
 """
 
 import sys

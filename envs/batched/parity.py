@@ -78,6 +78,8 @@ def compare(
         if first.carrying is None and not _same_view(first.gen_obs(), view, index):
             differences.append(f"{first.mission}: another first view")
     for time in range(steps):
+        if not going:
+            break
         actions = [actor() if index in going else 6 for index, actor in enumerate(actors)]
         step = worlds.step(torch.tensor(actions, device=device))
         seen = _arrays(step)
