@@ -10,24 +10,27 @@ from film_rl.run.device import (
     describe_device,
     keep_freed_memory,
 )
-from film_rl.run.errors import NonFiniteError, UserError
+from film_rl.run.errors import InUseError, NonFiniteError, UserError
 from film_rl.run.folder import RunFolder
 from film_rl.run.metrics import Metrics
 from film_rl.run.progress import Progress
 from film_rl.run.seeding import rng_state, seed_everything, separate_rng, set_rng_state
 from film_rl.run.signals import Interrupted, StopRequest
+from film_rl.run.sweep import Sweep
 from film_rl.run.team import Team
 
 __all__ = [
     "PRECISIONS",
     "Checkpoint",
     "Checkpointer",
+    "InUseError",
     "Interrupted",
     "Metrics",
     "NonFiniteError",
     "Progress",
     "RunFolder",
     "StopRequest",
+    "Sweep",
     "Team",
     "UserError",
     "autocast",

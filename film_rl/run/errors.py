@@ -7,3 +7,7 @@ class UserError(ValueError):
 
 class NonFiniteError(UserError):
     """A loss, gradient or parameter became NaN or infinite."""
+
+
+class InUseError(UserError):
+    """Another process has locked the run folder."""

@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 from filelock import FileLock, Timeout
 
 from film_rl.run.config import config_from_json, config_to_json, differences
-from film_rl.run.errors import UserError
+from film_rl.run.errors import InUseError, UserError
 from film_rl.run.files import read_json, to_json, write_atomically
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class RunFolder:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
-        self._lock = FileLock(self.path / ".lock")
+        self._lock, self._owner = FileLock(self.path / ".lock"), self.path / ".owner"
 
     @classmethod
     def create(cls, path: str | Path, config: Any) -> Self:
@@ -121,16 +121,13 @@ class RunFolder:
         return figures
 
     def __enter__(self) -> Self:
-        owner = self.path / ".owner"
         try:
             self._lock.acquire(timeout=0)
-            owner.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+            self._owner.write_text(f"{this_process()}\n", encoding="utf-8")
         except Timeout:
-            held_by = (
-                owner.read_text(encoding="utf-8").strip() if owner.exists() else "another process"
-            )
-            raise UserError(
-                f"{self.path} is in use by {held_by}; wait for it, stop it, or choose another --run"
+            raise InUseError(
+                f"{self.path} is in use by {self.owner()}; wait for it, stop it, or choose another "
+                "--run"
             ) from None
         except OSError as error:
             raise UserError(f"cannot write the run folder {self.path}: {error.strerror}") from error
@@ -138,8 +135,15 @@ class RunFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        (self.path / ".owner").unlink(missing_ok=True)
+        self._owner.unlink(missing_ok=True)
         self._lock.release()
+
+    def owner(self) -> str:
+        """Which process has locked it, where that is known."""
+        try:
+            return self._owner.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return "another process"
 
     def _occupied(self, config: Any) -> str:
         """Why a new run cannot start here."""
@@ -157,6 +161,11 @@ class RunFolder:
 def slug(name: str) -> str:
     """A name as part of a path: `Go to the {color} ball` is `go-to-the-color-ball`."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "run"
+
+
+def this_process() -> str:
+    """This process among those of all machines: `process 4711 on host`."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def program_version() -> str:
