@@ -8,12 +8,14 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from film_rl.errors import check_choice
 
 FiLMParams = list[tuple[Tensor, Tensor]]
 """One (gamma_BC, beta_BC) per conditioned block, first block first."""
 
+GeneratorKind = Literal["linear", "mlp", "recurrent"]
 GammaFn = Literal["identity", "sigmoid", "tanh", "exp"]
 _GAMMA_FNS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda gamma: gamma,
@@ -67,22 +69,28 @@ class FiLM(nn.Module):
 class FiLMGenerator(nn.Module):
     """Predict every block's modulation from the condition: gamma = gamma_fn(1 + delta), and beta.
 
-    delta and beta of all blocks are one linear function of z, or a two-layer MLP with ReLU.
+    [delta | beta] of block k are W_k h_k + b_k, where h_k is
+        linear:     z
+        mlp:        relu(V z + c), the same for all blocks
+        recurrent:  GRU(z, h_{k-1}), h_0 = 0: the blocks' parameters are made one after another.
     A fresh generator is near gamma_fn(1) and 0, so that gradients flow through the layer.
-    Perez et al. 2018, section 3.1; the restricted gammas are those of its section 4.3.
+    Perez et al. 2018, section 3.1; the restricted gammas are those of its section 4.3. Its first
+    author calls a linear generator, not a recurrent one, a key to generalising (Perez 2019).
 
-    The linear outputs are laid out block after block, each [delta (C) | beta (C)].
+    The outputs are laid out block after block, each [delta (C) | beta (C)].
 
     Args:
         condition_dim: size D of the condition z.
         num_features: C of each modulated block, first block first.
-        hidden_dim: width of the MLP's hidden layer; None is linear.
+        kind: linear, mlp or recurrent.
+        hidden_dim: size of h where it is not z; D when not given.
         gamma_fn: identity, or sigmoid for gamma in (0, 1), tanh for (-1, 1), exp for (0, inf).
         use_gamma: predict gamma; otherwise every gamma is 1.
         use_beta: predict beta; otherwise every beta is 0.
 
     Raises:
-        ValueError: gamma_fn is unknown, a block has no features, or nothing is left to predict.
+        ValueError: kind or gamma_fn is unknown, a linear generator is given a hidden_dim, a block
+            has no features, or nothing is left to predict.
     """
 
     def __init__(
@@ -90,13 +98,20 @@ class FiLMGenerator(nn.Module):
         condition_dim: int,
         num_features: Sequence[int],
         *,
+        kind: GeneratorKind = "linear",
         hidden_dim: int | None = None,
         gamma_fn: GammaFn = "identity",
         use_gamma: bool = True,
         use_beta: bool = True,
     ) -> None:
         super().__init__()
+        check_choice("kind", kind, get_args(GeneratorKind))
         check_choice("gamma_fn", gamma_fn, get_args(GammaFn))
+        if kind == "linear" and hidden_dim is not None:
+            raise ValueError(
+                f"hidden_dim={hidden_dim}, but a linear generator has no hidden layer; say "
+                "kind='mlp' or kind='recurrent', or leave hidden_dim out"
+            )
         if not (use_gamma or use_beta):
             raise ValueError(
                 "use_gamma=False and use_beta=False leave nothing to predict; set one of them "
@@ -111,16 +126,37 @@ class FiLMGenerator(nn.Module):
         self.gamma_fn = gamma_fn
         self.use_gamma = use_gamma
         self.use_beta = use_beta
+        hidden_dim = hidden_dim or condition_dim
         self.hidden: nn.Module = nn.Identity()
-        if hidden_dim is not None:
+        self.cell: nn.GRUCell | None = None
+        if kind == "mlp":
             self.hidden = nn.Sequential(nn.Linear(condition_dim, hidden_dim), nn.ReLU())
+        elif kind == "recurrent":
+            self.cell = nn.GRUCell(condition_dim, hidden_dim)
         self.outputs_per_block = [(use_gamma + use_beta) * features for features in num_features]
-        self.linear = nn.Linear(hidden_dim or condition_dim, sum(self.outputs_per_block))
+        self.linear = nn.Linear(hidden_dim, sum(self.outputs_per_block))
 
     def forward(self, z_BD: Tensor) -> FiLMParams:
         """Map the condition (B, D) to one (gamma, beta), each (B, C), per block."""
-        blocks = self.linear(self.hidden(z_BD)).split(self.outputs_per_block, dim=1)
+        blocks = self._one_after_another(z_BD) if self.cell else self._at_once(z_BD)
         return [self._gamma_beta(*pair) for pair in zip(blocks, self.num_features, strict=True)]
+
+    def _at_once(self, z_BD: Tensor) -> Sequence[Tensor]:
+        """Every block's outputs (B, X), by one product."""
+        outputs_BX: Tensor = self.linear(self.hidden(z_BD))
+        return torch.split(outputs_BX, self.outputs_per_block, dim=1)
+
+    def _one_after_another(self, z_BD: Tensor) -> Sequence[Tensor]:
+        """Every block's outputs (B, X), each from the state that the ones before it have left."""
+        assert self.cell is not None
+        h_BD: Tensor | None = None
+        blocks = []
+        weights = torch.split(self.linear.weight, self.outputs_per_block)
+        biases = torch.split(self.linear.bias, self.outputs_per_block)
+        for weight, bias in zip(weights, biases, strict=True):
+            h_BD = self.cell(z_BD, h_BD)
+            blocks.append(F.linear(h_BD, weight, bias))
+        return blocks
 
     def _gamma_beta(self, block_BX: Tensor, features: int) -> tuple[Tensor, Tensor]:
         # Where only one of the two is predicted, the block's outputs are that one (X = C).

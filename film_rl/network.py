@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from film_rl.block import BlockConditioning, FiLMedResBlock, Norm, Placement, lay_out
 from film_rl.errors import check_choice, check_odd
-from film_rl.film import FiLMGenerator, FiLMParams, GammaFn, take
+from film_rl.film import FiLMGenerator, FiLMParams, GammaFn, GeneratorKind, take
 from film_rl.language import SentenceEncoder
 from film_rl.stems import FeatureStem, GridStem, PixelStem
 
@@ -88,12 +88,14 @@ class SentenceConfig:
 class GeneratorConfig:
     """Options of `FiLMGenerator`."""
 
+    kind: GeneratorKind = "linear"
     hidden_dim: int | None = None
     gamma_fn: GammaFn = "identity"
     use_gamma: bool = True
     use_beta: bool = True
 
     def __post_init__(self) -> None:
+        check_choice("kind", self.kind, get_args(GeneratorKind))
         check_choice("gamma_fn", self.gamma_fn, get_args(GammaFn))
 
 

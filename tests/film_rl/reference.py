@@ -78,18 +78,21 @@ def with_coordinates(x):
 
 def gru_states(weights, words):
     """The state after each word of one sentence, (T, D)."""
-    W, U = weights["weight_ih_l0"], weights["weight_hh_l0"]
-    b, c = weights["bias_ih_l0"], weights["bias_hh_l0"]
-    D = U.shape[1]
-    h = np.zeros(D)
+    h = np.zeros(weights["weight_hh_l0"].shape[1])
     states = []
     for word in words:
-        a, u = W @ word + b, U @ h + c
-        reset, update = sigmoid(a[:D] + u[:D]), sigmoid(a[D : 2 * D] + u[D : 2 * D])
-        new = np.tanh(a[2 * D :] + reset * u[2 * D :])
-        h = (1 - update) * new + update * h
+        h = gru_step({name.removesuffix("_l0"): w for name, w in weights.items()}, word, h)
         states.append(h)
     return np.array(states)
+
+
+def gru_step(weights, x, h):
+    a = weights["weight_ih"] @ x + weights["bias_ih"]
+    u = weights["weight_hh"] @ h + weights["bias_hh"]
+    D = len(h)
+    reset, update = sigmoid(a[:D] + u[:D]), sigmoid(a[D : 2 * D] + u[D : 2 * D])
+    new = np.tanh(a[2 * D :] + reset * u[2 * D :])
+    return (1 - update) * new + update * h
 
 
 def encode(weights, sentence):
@@ -110,9 +113,15 @@ def generate(weights, z, num_features, gamma_fn=lambda gamma: gamma):
     """The (gamma, beta) of every block."""
     if "hidden.0.weight" in weights:
         z = relu(linear(part(weights, "hidden.0"), z))
-    out = linear(part(weights, "linear"), z)
+    recurrent = "cell.weight_ih" in weights
+    h = np.zeros((len(z), weights["cell.weight_hh"].shape[1])) if recurrent else z
     film_params, start = [], 0
     for C in num_features:
+        if recurrent:
+            h = np.stack(
+                [gru_step(part(weights, "cell"), x, state) for x, state in zip(z, h, strict=True)]
+            )
+        out = linear(part(weights, "linear"), h)
         delta, beta = out[:, start : start + C], out[:, start + C : start + 2 * C]
         film_params.append((gamma_fn(1 + delta), beta))
         start += 2 * C

@@ -121,15 +121,47 @@ def test_a_hook_on_the_layer_sees_x_gamma_and_beta():
     assert list(layer.parameters()) == []
 
 
-@pytest.mark.parametrize("hidden_dim", [None, 7])
-def test_the_generator_equals_numpy(hidden_dim):
-    generator = FiLMGenerator(5, [2, 4, 3], hidden_dim=hidden_dim).double()
+KINDS = {
+    "linear": {},
+    "mlp": {"kind": "mlp", "hidden_dim": 7},
+    "mlp of the condition's size": {"kind": "mlp"},
+    "recurrent": {"kind": "recurrent", "hidden_dim": 7},
+}
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+def test_the_generator_equals_numpy(options):
+    generator = FiLMGenerator(5, [2, 4, 3], **options).double()
     weights = {name: p.detach().numpy() for name, p in generator.named_parameters()}
     z = torch.randn(6, 5, dtype=torch.float64)
     expected = reference.generate(weights, z.numpy(), [2, 4, 3])
     for pair, expected_pair in zip(generator(z), expected, strict=True):
         for tensor, array in zip(pair, expected_pair, strict=True):
             np.testing.assert_allclose(tensor.detach().numpy(), array, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+def test_the_gradients_of_the_generator_are_its_derivatives(options):
+    generator = FiLMGenerator(3, [2, 1, 2], **options).double()
+    z = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    names, parameters = zip(*generator.named_parameters(), strict=True)
+
+    def outputs(z, *parameters):
+        pairs = torch.func.functional_call(generator, dict(zip(names, parameters, strict=True)), z)
+        return torch.cat([tensor for pair in pairs for tensor in pair], dim=1)
+
+    assert torch.autograd.gradcheck(outputs, (z, *parameters))
+
+
+def test_a_recurrent_generator_s_first_blocks_do_not_hear_of_the_later_ones():
+    z = torch.randn(4, 5)
+    long = FiLMGenerator(5, [2, 3, 4], kind="recurrent")
+    short = FiLMGenerator(5, [2, 3], kind="recurrent")
+    weights = {name: w[: 2 * (2 + 3)] for name, w in long.linear.state_dict().items()}
+    short.linear.load_state_dict(weights)
+    short.cell.load_state_dict(long.cell.state_dict())
+    for pair, same in zip(short(z), long(z)[:2], strict=True):
+        assert all(map(torch.equal, pair, same))
 
 
 def test_a_linear_layer_of_zeros_predicts_the_identity():
@@ -183,6 +215,10 @@ def test_a_generator_that_cannot_be_is_refused():
         ValueError, match=r"gamma_fn='sigmiod' is unknown.*did you mean 'sigmoid'\?"
     ):
         FiLMGenerator(5, [2], gamma_fn="sigmiod")
+    with pytest.raises(ValueError, match=r"kind='reccurent' is unknown.*mean 'recurrent'\?"):
+        FiLMGenerator(5, [2], kind="reccurent")
+    with pytest.raises(ValueError, match="hidden_dim=7, but a linear generator has no hidden"):
+        FiLMGenerator(5, [2], hidden_dim=7)
     with pytest.raises(ValueError, match="one positive number of features per modulated block"):
         FiLMGenerator(5, [])
     with pytest.raises(ValueError, match="one positive number of features per modulated block"):

@@ -102,7 +102,8 @@ def numpy_network(config, weights):
         {"residual": False},
         {"coords": False},
         {"conditioning": "concat"},
-        {"generator": GeneratorConfig(hidden_dim=7)},
+        {"generator": GeneratorConfig("mlp", hidden_dim=7)},
+        {"generator": GeneratorConfig("recurrent")},
         {"sentence": replace(SENTENCE, bidirectional=True, attention=True)},
     ],
     ids=str,
@@ -337,6 +338,8 @@ def test_options_that_cannot_be_are_refused_when_the_config_is_made():
             replace(CONFIG, **options)
     with pytest.raises(ValueError, match=r"gamma_fn='expp' is unknown.*did you mean 'exp'\?"):
         GeneratorConfig(gamma_fn="expp")
+    with pytest.raises(ValueError, match=r"kind='lin' is unknown.*did you mean 'linear'\?"):
+        GeneratorConfig(kind="lin")
 
 
 def test_the_wrong_number_of_film_params_is_refused():
