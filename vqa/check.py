@@ -29,6 +29,7 @@ LOWEST = {
     "share": 1,
     "warmup": 0,
     "weight_decay": 0,
+    "film_penalty": 0,
     "clip": 0,
     "shift": 0,
     "patience": 0,

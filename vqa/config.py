@@ -9,6 +9,7 @@ from typing import Literal
 Conditioning = Literal["film", "bias", "scale", "gate", "concat", "none"]
 Placement = Literal["before_conv1", "after_conv2", "after_norm", "after_relu2", "after_residual"]
 GammaFn = Literal["identity", "sigmoid", "tanh", "exp"]
+GeneratorKind = Literal["linear", "mlp", "recurrent"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class VQAConfig:
     """How the question acts: film, bias (gamma := 1), scale (beta := 0), gate, concat, none."""
     gamma_fn: GammaFn = "identity"
     """What gamma is passed through: identity, sigmoid, tanh or exp."""
+    generator: GeneratorKind = "linear"
+    """What makes gamma and beta of what was read: linear, mlp (one hidden layer) or recurrent."""
     placement: Placement = "after_norm"
     """Where in a block FiLM acts."""
     film_blocks: tuple[bool, ...] | None = None
@@ -101,6 +104,8 @@ class VQAConfig:
     """Last share of the training, over which the learning rate falls to 0."""
     weight_decay: float = 1e-5
     """Adam's L2 penalty. FiLM overfits without it."""
+    film_penalty: float = 0.0
+    """Weight in the loss of the mean of (gamma - 1)^2 + beta^2 over the conditioned blocks."""
     clip: float = 5.0
     """Largest norm of the gradient; 0: any."""
     shift: int = 2

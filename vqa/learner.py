@@ -28,7 +28,8 @@ class Learner:
     """A network that answers questions, and the optimiser that trains it.
 
     Args:
-        model: called like `QuestionAnswerer`.
+        model: called like `QuestionAnswerer`. It may have a `loss(images_BCHW, batch)` of its own,
+            which gives the loss and the logits (Q, A).
         device: where it lives.
         precision: of its matrix products.
         weight_decay: Adam's L2 penalty.
@@ -63,14 +64,28 @@ class Learner:
 
     def logits(self, batch: Batch) -> Tensor:
         """Answer a batch: logits (Q, A) in float32."""
+        images_BCHW, batch = self._on_device(batch)
         with autocast(self.device, self.precision):
-            logits_QA: Tensor = self.model(
-                to_input(batch.images, self.device),
-                batch.tokens.to(self.device, non_blocking=True),
-                batch.rows.to(self.device, non_blocking=True),
-                batch.lengths,
-            )
+            logits_QA: Tensor = self.model(images_BCHW, batch.tokens, batch.rows, batch.lengths)
         return logits_QA.float()
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss and the logits (Q, A) of a batch: the model's own, or the cross-entropy."""
+        own = getattr(self.model, "loss", None)
+        if own is None:
+            logits_QA = self.logits(batch)
+            return F.cross_entropy(logits_QA, batch.answers.to(self.device)), logits_QA
+        with autocast(self.device, self.precision):
+            loss, logits_QA = own(*self._on_device(batch))
+        return loss, logits_QA.float()
+
+    def _on_device(self, batch: Batch) -> tuple[Tensor, Batch]:
+        """The input, and the batch with what is read there; lengths stay on the CPU."""
+        return to_input(batch.images, self.device), batch._replace(
+            tokens=batch.tokens.to(self.device, non_blocking=True),
+            rows=batch.rows.to(self.device, non_blocking=True),
+            answers=batch.answers.to(self.device, non_blocking=True),
+        )
 
     def update(self, batch: Batch, rate: float) -> tuple[float, float]:
         """One gradient step with this learning rate; the loss and the accuracy before it.
@@ -83,9 +98,8 @@ class Learner:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        logits_QA = self.logits(batch)
+        loss, logits_QA = self.loss(batch)
         answers_Q = batch.answers.to(self.device)
-        loss = F.cross_entropy(logits_QA, answers_Q)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         right = (logits_QA.argmax(1) == answers_Q).float().mean()

@@ -22,8 +22,9 @@ from film_rl import (
     SentenceConfig,
 )
 from film_rl.block import append_coordinates
-from film_rl.film import FiLMParams
+from film_rl.film import FiLMParams, film_penalty
 from film_rl.language import PAD
+from vqa.batches import Batch
 from vqa.config import VQAConfig
 from vqa.gru import last_states
 
@@ -80,6 +81,7 @@ class QuestionAnswerer(nn.Module):
 
     def __init__(self, config: VQAConfig, vocab_size: int, num_answers: int) -> None:
         super().__init__()
+        self.film_penalty = config.film_penalty
         self.network = FiLMedNetwork(network_config(config, vocab_size))
         self.classifier = Classifier(
             self.network.output_channels,
@@ -109,6 +111,22 @@ class QuestionAnswerer(nn.Module):
             length_Q: numbers of tokens, on the CPU; the GRU then never reads padding.
         """
         film_params = self.condition(tokens_QT, length_Q)
+        return self.answer(images_BCHW, film_params, image_of_question_Q)
+
+    def loss(self, images_BCHW: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Cross-entropy + weight * `film_penalty` of a batch, and its logits (Q, A)."""
+        film_params = self.condition(batch.tokens, batch.lengths)
+        logits_QA = self.answer(images_BCHW, film_params, batch.rows)
+        loss = F.cross_entropy(logits_QA.float(), batch.answers)
+        if self.film_penalty:
+            in_full = [(gamma_QC.float(), beta_QC.float()) for gamma_QC, beta_QC in film_params]
+            loss = loss + self.film_penalty * film_penalty(in_full)
+        return loss, logits_QA
+
+    def answer(
+        self, images_BCHW: Tensor, film_params: FiLMParams, image_of_question_Q: Tensor | None
+    ) -> Tensor:
+        """Answer with each block's (gamma, beta) given, one row a question: logits (Q, A)."""
         features_QCHW = self.network.modulate(images_BCHW, film_params, image_of_question_Q)
         logits_QA: Tensor = self.classifier(features_QCHW)
         return logits_QA
@@ -141,7 +159,7 @@ def network_config(config: VQAConfig, vocab_size: int) -> NetworkConfig:
         stem=stem,
         sentence=SentenceConfig(vocab_size, config.word_dim, config.sentence_dim),
         conditioning=config.conditioning,
-        generator=GeneratorConfig(gamma_fn=config.gamma_fn),
+        generator=GeneratorConfig(config.generator, gamma_fn=config.gamma_fn),
         channels=config.channels,
         kernel_sizes=(config.kernel_size,) * config.blocks,
         norm=config.norm,

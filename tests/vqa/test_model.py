@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.vqa.toy import TOY
+from tests.vqa.toy import ANSWERS, TOY, VOCABULARY, toy_split
+from vqa.batches import batch_of
 from vqa.config import PRESETS, paper
 from vqa.model import QuestionAnswerer, lengths, to_input
 
@@ -47,6 +48,8 @@ def test_the_papers_preset_has_the_papers_parameters(options, image, total):
         {"placement": "after_relu2"},
         {"placement": "after_residual"},
         {"film_blocks": (True, False)},
+        {"generator": "mlp"},
+        {"generator": "recurrent"},
         {"kernel_size": 1, "coords": False},
         {"residual": False},
         {"norm": "none"},
@@ -80,6 +83,22 @@ def test_weights_start_from_kaimings_uniform_distribution():
     for weight in (model.network.generator.linear.weight, model.network.blocks[0].conv2.weight):
         bound = (6 / weight[0].numel()) ** 0.5
         assert 0.9 * bound < weight.abs().max() <= bound
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+def test_the_loss_is_the_cross_entropy_and_the_weighted_distance_from_the_identity(weight):
+    model = QuestionAnswerer(replace(TOY, film_penalty=weight), VOCABULARY, len(ANSWERS)).eval()
+    split = toy_split(5, seed=0)
+    batch = batch_of(split.images, split.table, torch.tensor([0, 3, 4, 9]))
+    images = to_input(batch.images, torch.device("cpu"))
+    loss, logits = model.loss(images, batch)
+    torch.testing.assert_close(logits, model(images, batch.tokens, batch.rows, batch.lengths))
+    right = logits.log_softmax(dim=1)[range(4), batch.answers]
+    squares = [
+        ((gamma - 1) ** 2 + beta**2) for gamma, beta in model.condition(batch.tokens, batch.lengths)
+    ]
+    expected = -right.mean() + weight * torch.stack(squares).mean()
+    torch.testing.assert_close(loss, expected)
 
 
 def test_bytes_become_numbers_from_0_to_1():

@@ -44,6 +44,18 @@ def test_it_learns_what_the_question_alone_does_not_tell(whole):
     assert accuracy(blind, held_out.images, held_out.table) < 0.75
 
 
+def test_a_penalty_draws_gamma_and_beta_to_the_identity(whole, tmp_path):
+    def distance(learner: Learner) -> float:
+        tokens = toy_split(20, seed=1).table.tokens.long()
+        pairs = learner.model.condition(tokens)
+        return sum(((gamma - 1) ** 2 + beta**2).mean().item() for gamma, beta in pairs)
+
+    config = replace(TOY, film_penalty=1.0)
+    with RunFolder.create(tmp_path / "penalty", config) as run:
+        learner, _ = train_toy(config, run)
+    assert distance(learner) < 0.3 * distance(whole[1])
+
+
 @pytest.mark.parametrize(
     ("target", "number"),
     [
@@ -92,14 +104,15 @@ def test_a_signal_saves_and_stops_and_the_run_goes_on_exactly(signum, whole, tmp
 
 def test_a_number_that_is_not_finite_stops_training_before_it_spreads(tmp_path, monkeypatch):
     run = RunFolder.create(tmp_path / "nan", TOY)
-    real = Learner.logits
+    real = Learner.loss
     calls = []
 
     def poisoned(learner, batch):
         calls.append(len(batch.answers))
-        return real(learner, batch) * (float("nan") if len(calls) == 18 else 1.0)
+        loss, logits_QA = real(learner, batch)
+        return loss * (float("nan") if len(calls) == 18 else 1.0), logits_QA
 
-    monkeypatch.setattr(Learner, "logits", poisoned)
+    monkeypatch.setattr(Learner, "loss", poisoned)
     with run, pytest.raises(NonFiniteError, match=r"at step 17.*crash.*--learning-rate"):
         train_toy(TOY, run)
     assert Checkpointer(run.checkpoints).load().step == 15
