@@ -5,6 +5,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+from filelock import FileLock
+
 from film_rl.run import Progress
 from film_rl.run.files import sha256, to_json
 from vqa.write_folder import ZERO_HOP, SplitRules, write_split
@@ -13,13 +15,18 @@ FIRST = "first"  # the split that a training begins with
 
 
 def made_folder(cache: Path, splits: Sequence[SplitRules], processes: int) -> Path:
-    """The folder with these splits; what the cache lacks is made now, also after a kill."""
+    """The folder with these splits; what the cache lacks is made now, also after a kill.
+
+    A second process that wants the same folder waits for the first.
+    """
     name = sha256(to_json([asdict(rules) for rules in splits]))[:12]
     root = cache / f"generated-{name}"
-    for rules in splits:
-        with Progress(rules.images, metric="") as bar:
-            tell = partial(bar.update, value=None)
-            write_split(root, rules, processes=processes, progress=tell)
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / ".lock"):
+        for rules in splits:
+            with Progress(rules.images, metric="") as bar:
+                tell = partial(bar.update, value=None)
+                write_split(root, rules, processes=processes, progress=tell)
     return root
 
 
