@@ -5,9 +5,9 @@
 
 Rows of agents live in docs/results/babyai_ppo.json, figures of CLEVR in clevr_*.json beside it: a
 row a file or a list of rows. Those of clevr_*_speed.json make the table `speed`, the others the
-table `clevr`; each table in clevr_statistics.json is one of its own, `statistics_NAME`. A document
-holds a table between `<!-- table: NAME -->` and `<!-- end -->`. A test fails when a document
-differs from them.
+table `clevr`; each table in clevr_statistics.json is one of its own, `statistics_NAME`, and so is
+each part of the paper in paper.json, `paper_PART`. A document holds a table between
+`<!-- table: NAME -->` and `<!-- end -->`. A test fails when a document differs from them.
 """
 
 import json
@@ -24,6 +24,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import cli
+import paper_rows
 import published
 
 from agents.config import AgentConfig
@@ -40,7 +41,10 @@ ANSWERERS = RESULTS / "clevr_small.json"
 STATISTICS = RESULTS / "clevr_statistics.json"
 DOCUMENTS = (
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("benchmarks", "clevr", "clevr_statistics")),
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("benchmarks", "clevr", "clevr_statistics", "paper")
+    ),
 )
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -187,14 +191,20 @@ def answerer_options(config: VQAConfig) -> list[str]:
     ways = []
     for name, preset in PRESETS.items():
         words = ["--preset", name] if name != "small" else []
-        for option, value in changed(config, preset(), without=("seed", "cache")):
-            if isinstance(value, bool):
-                words.append(f"--{option}" if value else f"--no-{option}")
-            else:
-                several = value if isinstance(value, tuple) else (value,)
-                words += [f"--{option}", *map(str, several)]
-        ways.append(words)
+        ways.append(words + typed(config, preset(), without=("seed", "cache")))
     return min(ways, key=len)
+
+
+def typed(config: Any, default: Any, without: tuple[str, ...]) -> list[str]:
+    """What to type to make a configuration of the default."""
+    words = []
+    for option, value in changed(config, default, without):
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            several = value if isinstance(value, tuple) else (value,)
+            words += [f"--{option}", *map(str, several)]
+    return words
 
 
 def changed(config: Any, default: Any, without: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
@@ -210,6 +220,7 @@ def filled(document: str) -> str:
     rows, clevr = read_rows(), clevr_files()
     speeds = [path for path in clevr if path.stem.endswith("_speed")]
     (statistics,) = rows_of(STATISTICS)
+    paper = paper_rows.tables()
     tables: dict[str, Callable[[], str]] = {
         "results": lambda: results_table(rows),
         "commands": lambda: commands_table(rows),
@@ -221,6 +232,7 @@ def filled(document: str) -> str:
             f"statistics_{name}": partial(grid, table)
             for name, table in statistics["figures"].items()
         },
+        **{name: partial(str, table) for name, table in paper.items()},
     }
     return MARKED.sub(lambda m: f"{m[1]}{tables[m[2]]()}{m[3]}", document)
 

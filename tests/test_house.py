@@ -25,7 +25,7 @@ MAY_IMPORT = {
         "film_rl", "envs", "agents", "vqa", "torch", "numpy", "PIL", "tyro", "rich", "cli",
         "trained", "answerer", "training_run", "plain_film", "stable_baselines3",
         "envpool", "matplotlib", "time_to_success", "speed_plots", "level_curves", "published",
-        "random_actions"},
+        "random_actions", "paper_rows", "report", "clevr_train", "clevr_sweep", "sweep_tables"},
 }  # fmt: skip
 
 # What could run code from a file, or a string.

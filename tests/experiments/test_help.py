@@ -12,6 +12,7 @@ OPTION_OF = {
     "babyai_ppo": "--run",
     "babyai_video": "--run",
     "benchmark": "--worlds",
+    "clevr_ablations": "--variant",
     "clevr_ask": "--run",
     "clevr_evaluate": "--run",
     "clevr_generate": "--palette",

@@ -1,0 +1,151 @@
+"""The rows of docs/results/paper.json: every table and figure of the paper, measured here or not.
+
+A row is
+
+    part        which table or figure: "table 2", "CoGenT"
+    what        the line of it: "no residual connection"
+    paper       what was published: a number, a remark, several of these by name, or null
+    figures     what was measured here, numbers by name; `NAME ±` is the spread of `NAME`
+    data        what it was measured on, and at which scale
+    command     how to measure it; null where there is none here
+    hardware    on what it was measured
+    seeds       of the runs, a list
+    date        as in 2026-11-21
+    commit      of the program
+    measured    false: the row has its command and no figures
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+PAPER = Path(__file__).parent.parent / "docs" / "results" / "paper.json"
+FIELDS = (
+    "part", "what", "paper", "figures", "data", "command", "hardware", "seeds", "date", "commit",
+    "measured",
+)  # fmt: skip
+SPREAD = " ±"
+COLUMNS = ("", "published", "measured here", "on", "command", "hardware, seeds, date")
+
+
+def measured(
+    part: str,
+    what: str,
+    paper: Any,
+    figures: dict[str, Any],
+    *,
+    data: str,
+    command: str,
+    hardware: str,
+    seeds: Sequence[int],
+) -> Row:
+    """A row of what was measured today by this commit."""
+    from film_rl.run.folder import commit
+
+    return {
+        "part": part,
+        "what": what,
+        "paper": paper,
+        "figures": figures,
+        "data": data,
+        "command": command,
+        "hardware": hardware,
+        "seeds": list(seeds),
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "measured": True,
+    }
+
+
+def unmeasured(part: str, what: str, paper: Any, command: str | None) -> Row:
+    """A row of what nobody has measured here yet."""
+    empty: Row = {**dict.fromkeys(FIELDS), "figures": {}, "seeds": [], "measured": False}
+    return {**empty, "part": part, "what": what, "paper": paper, "command": command}
+
+
+def read_rows(path: Path = PAPER) -> list[Row]:
+    """All rows, measured or not."""
+    return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+
+
+def write_rows(rows: Iterable[Row], path: Path = PAPER) -> None:
+    """Add rows. One takes the place of that of equal part, what and data, or of an unmeasured one.
+
+    Rows of one part stand together, and those of one line of it, in the order in which they came.
+    A row that is not measured never takes the place of one that is.
+
+    Raises:
+        ValueError: a row lacks a field, or has another one.
+    """
+    from film_rl.run.files import to_json, write_atomically
+
+    kept = read_rows(path)
+    for row in rows:
+        if row.keys() != set(FIELDS):
+            raise ValueError(f"a row has the fields {', '.join(FIELDS)}, not {', '.join(row)}")
+        kept = added(kept, row)
+    write_atomically(path, to_json(kept))
+
+
+def added(rows: list[Row], new: Row) -> list[Row]:
+    """The rows with a new one in its place; see `write_rows`."""
+    of_part = [row for row in rows if row["part"] == new["part"]]
+    akin = [row for row in of_part if row["what"] == new["what"]]
+    if not new["measured"] and any(row["measured"] for row in akin):
+        return rows
+    gone = [row for row in akin if not row["measured"] or row["data"] == new["data"]]
+    beside = gone or akin or of_part
+    place = len(rows)
+    if beside:
+        place = next(n for n, row in enumerate(rows) if row is beside[-1]) + 1
+    joined = [*rows[:place], new, *rows[place:]]
+    return [row for row in joined if not any(row is one for one in gone)]
+
+
+def tables(path: Path = PAPER) -> dict[str, str]:
+    """The table of each part by its name in a document: `paper_table_2`."""
+    rows = read_rows(path)
+    parts = dict.fromkeys(row["part"] for row in rows)
+    return {table_name(part): table([r for r in rows if r["part"] == part]) for part in parts}
+
+
+def table_name(part: str) -> str:
+    """What a document calls the table of a part."""
+    return "paper_" + re.sub(r"\W+", "_", part.lower())
+
+
+def table(rows: list[Row]) -> str:
+    """A line a row, in Markdown."""
+    lines = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
+    for row in rows:
+        command = f"`{row['command']}`" if row["command"] else "not built here"
+        ours = shown(row["figures"]) if row["measured"] else "not measured"
+        cells = (row["what"], shown(row["paper"]), ours, row["data"] or "", command, _where(row))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def shown(value: Any) -> str:
+    """Figures as a reader likes them: `overall 63.6 ± 0.4; count 50.1`; a dash where none are."""
+    if value is None:
+        return "-"
+    if not isinstance(value, dict):
+        return f"{value:,}" if isinstance(value, int | float) else str(value)
+    parts = []
+    for name, one in value.items():
+        if not name.endswith(SPREAD):
+            spread = value.get(name + SPREAD)
+            parts.append(f"{name} {shown(one)}" + (f" ± {shown(spread)}" if spread else ""))
+    return "; ".join(parts)
+
+
+def _where(row: Row) -> str:
+    if not row["measured"]:
+        return ""
+    seeds = ", ".join(map(str, row["seeds"]))
+    return f"{row['hardware']}; seed{'s' * (len(row['seeds']) > 1)} {seeds}; {row['date']}"

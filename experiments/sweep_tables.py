@@ -1,0 +1,195 @@
+"""What came out of a sweep: a table beside the published numbers, pictures, rows of paper.json."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, mode, stdev
+from typing import Any
+
+from clevr_sweep import Line
+from matplotlib.figure import Figure
+from paper_rows import SPREAD, Row, shown, write_rows
+from report import written_on
+
+from film_rl.run import Sweep
+from film_rl.run.folder import slug
+from vqa.config import VQAConfig
+from vqa.evaluation import COLUMNS
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#999999"  # Okabe and Ito's colour-blind-safe palette
+BROKEN_DOWN = "table 1"  # the part whose rows have the five categories of questions too
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of a line.
+
+    Attributes:
+        line: which.
+        summaries: of its finished runs, by seed.
+        failures: of its failed runs, what went wrong, by seed.
+        seeds: of all its runs.
+    """
+
+    line: Line
+    summaries: dict[int, dict[str, Any]]
+    failures: dict[int, str]
+    seeds: Sequence[int]
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Mean accuracies in percent, and the standard deviation of the overall one."""
+        if not self.summaries:
+            return {}
+        columns = COLUMNS if self.line.part == BROKEN_DOWN else COLUMNS[:1]
+        figures: dict[str, Any] = {}
+        for column in columns:
+            values = [accuracy(one, column) for one in self.summaries.values()]
+            known = [value for value in values if value is not None]
+            if known:
+                figures[column] = round(mean(known), 1)
+            if column == COLUMNS[0] and len(known) > 1:
+                figures[column + SPREAD] = round(stdev(known), 1)
+        if self.failures:
+            figures["failed"] = f"{len(self.failures)} of {len(self.seeds)}"
+        return figures
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every run has ended, and not all of them by failing."""
+        ended = len(self.summaries) + len(self.failures)
+        return ended == len(self.seeds) and bool(self.summaries)
+
+
+def report(
+    sweep: Sweep[VQAConfig], lines: Sequence[Line], seeds: Sequence[int], results: Path
+) -> None:
+    """Print and draw a table a part, write the rows of complete lines, and say where all lies."""
+    outcomes = [outcome_of(sweep, line, seeds) for line in lines]
+    files = []
+    for part in dict.fromkeys(line.part for line in lines):
+        of_part = [outcome for outcome in outcomes if outcome.line.part == part]
+        print(f"\n{text_table(part, of_part)}")
+        files.append(draw(part, of_part, sweep.path / f"{slug(part)}.png"))
+    rows = [row_of(sweep, outcome) for outcome in outcomes if outcome.is_complete]
+    write_rows(rows, results)
+    print("", f"runs: {sweep.path}", *(f"picture: {file}" for file in files), sep="\n")
+    print(f"rows: {results}, {len(rows)} of {len(lines)} lines; python experiments/report.py puts")
+    print("those of docs/results/paper.json into docs/paper.md", flush=True)
+
+
+def outcome_of(sweep: Sweep[VQAConfig], line: Line, seeds: Sequence[int]) -> Outcome:
+    """What its runs have ended with so far."""
+    ended = {seed: sweep.outcome(f"{line.runs}/{seed}") for seed in seeds}
+    return Outcome(
+        line,
+        {seed: one for seed, one in ended.items() if one and "failed" not in one},
+        {seed: one["failed"] for seed, one in ended.items() if one and "failed" in one},
+        seeds,
+    )
+
+
+def accuracy(summary: dict[str, Any], column: str) -> float | None:
+    """In percent, over all questions or those of a category; None where there are none of it."""
+    evaluation = summary["evaluation"]
+    row = evaluation["overall"] if column == "overall" else evaluation["category"].get(column)
+    return 100 * row["accuracy"] if row else None
+
+
+def text_table(part: str, outcomes: Sequence[Outcome]) -> str:
+    """A line a row: accuracy here, the published one; in table 1 each category with its own."""
+    columns = COLUMNS[1:] if part == BROKEN_DOWN else ()
+    cells = [["", "here", "published", *columns]]
+    for outcome in outcomes:
+        figures, published = outcome.figures, outcome.line.published
+        of = published if isinstance(published, dict) else {"overall": published}
+        row = [outcome.line.what, _overall(outcome), shown(of.get("overall"))]
+        row += [f"{shown(figures.get(c))} ({shown(of.get(c))})" for c in columns]
+        cells.append(row)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    seeds = ", ".join(map(str, outcomes[0].seeds))
+    title = f"{part}: accuracy in %, mean ± standard deviation over the seeds {seeds}"
+    padded = ([c.ljust(w) for c, w in zip(row, widths, strict=True)] for row in cells)
+    lines = ["  ".join(row).rstrip() for row in padded]
+    told = [
+        f"{outcome.line.what}, seed {seed}, failed: {message}"
+        for outcome in outcomes
+        for seed, message in outcome.failures.items()
+    ]
+    brackets = ["in brackets: published"] if columns else []
+    return "\n".join([title, *lines, *brackets, *told])
+
+
+def _overall(outcome: Outcome) -> str:
+    figures, runs = outcome.figures, len(outcome.seeds)
+    spread = figures.get("overall" + SPREAD)
+    text = shown(figures.get("overall")) + (f" ± {shown(spread)}" if spread is not None else "")
+    if outcome.failures:
+        return f"{text} ({figures.get('failed', f'{len(outcome.failures)} of {runs}')} failed)"
+    done = len(outcome.summaries)
+    return text if done == runs else f"{text} ({done} of {runs} done)"
+
+
+def draw(part: str, outcomes: Sequence[Outcome], path: Path) -> Path:
+    """A line a row: here the runs with mean and standard deviation, beside it what was published.
+
+    The two have an axis each: at another scale it is order and distances that can be compared.
+    """
+    figure = Figure(figsize=(11, 1.7 + 0.32 * len(outcomes)), dpi=110, layout="constrained")
+    here, there = figure.subplots(1, 2, sharey=True)
+    for place, outcome in enumerate(outcomes):
+        runs = [100 * one["accuracy"] for one in outcome.summaries.values()]
+        if runs:
+            spread = stdev(runs) if len(runs) > 1 else 0.0
+            here.plot(runs, [place] * len(runs), "|", color=GREY, ms=10)
+            here.errorbar(mean(runs), place, xerr=spread, fmt="o", color=BLUE, capsize=3)
+        published = outcome.line.published
+        number = published.get("overall") if isinstance(published, dict) else published
+        if isinstance(number, int | float):
+            there.plot(number, place, "D", color=ORANGE)
+    here.set_yticks(range(len(outcomes)), [outcome.line.what for outcome in outcomes])
+    here.set_ylim(len(outcomes) - 0.5, -0.5)
+    here.set_title("here: runs (bars), their mean and standard deviation", fontsize=9, loc="left")
+    there.set_title("published, on official CLEVR", fontsize=9, loc="left")
+    for axes in (here, there):
+        axes.set_xlabel("held-out questions answered right (%)")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    data = mode(data_of(outcome.line.config) for outcome in outcomes)
+    figure.suptitle(f"{part}: {data}", fontsize=10)
+    figure.savefig(path)
+    return path
+
+
+def row_of(sweep: Sweep[VQAConfig], outcome: Outcome) -> Row:
+    """A complete line as a row of paper.json."""
+    line, summaries = outcome.line, outcome.summaries
+
+    def different(key: str) -> str:
+        return "; ".join(dict.fromkeys(str(one[key]) for one in summaries.values()))
+
+    return {
+        "part": line.part,
+        "what": line.what,
+        "paper": line.published,
+        "figures": outcome.figures,
+        "data": data_of(line.config),
+        "command": line.command,
+        "hardware": different("device"),
+        "seeds": list(summaries),
+        "date": max(written_on(sweep.runs[f"{line.runs}/{seed}"]) for seed in summaries),
+        "commit": different("commit"),
+        "measured": True,
+    }
+
+
+def data_of(config: VQAConfig) -> str:
+    """What is trained and tested on, and for how long."""
+    length = f"{config.steps:,} steps" if config.steps else f"{config.epochs} epochs"
+    if config.data is None:
+        size = f"{config.image_size}x{config.image_size}"
+        return (
+            f"generated, {config.train_images:,} images of {size}, {length} of {config.batch_size}"
+        )
+    splits = f"{config.train_split} and {config.val_split}"
+    return f"{Path(config.data).name}, {splits}, {length} of {config.batch_size}"

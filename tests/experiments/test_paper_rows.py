@@ -1,0 +1,111 @@
+"""Rows of the paper: each line of it stands once a scale, and measured ones are never lost."""
+
+import json
+import re
+import shlex
+import sys
+from functools import reduce
+from itertools import groupby
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.experiments.helpers import EXPERIMENTS
+
+sys.path.insert(0, str(EXPERIMENTS))
+from paper_rows import (
+    FIELDS,
+    added,
+    measured,
+    read_rows,
+    shown,
+    table,
+    table_name,
+    tables,
+    unmeasured,
+    write_rows,
+)
+
+from vqa.variants import VARIANTS
+
+ROOT = EXPERIMENTS.parent
+
+
+def row(part: str, what: str, data: str | None = None, accuracy: float = 50.0) -> dict:
+    """A measured row; without data one that is not measured."""
+    if data is None:
+        return unmeasured(part, what, 97.4, "python experiments/x.py")
+    how = {"data": data, "command": "python experiments/x.py", "hardware": "cpu", "seeds": [0, 1]}
+    return measured(part, what, 97.4, {"overall": accuracy}, **how)
+
+
+written = st.builds(
+    row, st.sampled_from("pq"), st.sampled_from("ab"), st.sampled_from([None, "small", "fast"]),
+    st.integers(0, 100).map(float),
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(written, max_size=20))
+def test_the_newest_measurement_of_each_line_and_scale_is_kept_and_parts_stand_together(rows):
+    kept = reduce(added, rows, [])
+    last = {(r["part"], r["what"], r["data"]): r for r in rows}
+    measured_lines = {(r["part"], r["what"]) for r in rows if r["measured"]}
+    expected = [r for key, r in last.items() if r["measured"] or key[:2] not in measured_lines]
+    assert sorted(map(json.dumps, kept)) == sorted(map(json.dumps, expected))
+    for names in (["part"], ["part", "what"]):
+        keys = [tuple(r[name] for name in names) for r in kept]
+        together = [key for key, _ in groupby(keys)]
+        assert len(together) == len(set(together))
+
+
+def test_a_new_measurement_takes_the_place_of_the_old_one(tmp_path):
+    path = tmp_path / "rows.json"
+    write_rows([row("p", "a"), row("p", "b"), row("q", "c")], path)
+    write_rows([row("p", "a", "small", 1.0)], path)
+    write_rows([row("p", "a", "fast", 2.0), row("p", "a", "small", 3.0)], path)
+    found = [(r["what"], r["data"], r["figures"].get("overall")) for r in read_rows(path)]
+    assert found == [("a", "small", 3.0), ("a", "fast", 2.0), ("b", None, None), ("c", None, None)]
+
+
+def test_a_row_of_another_form_is_refused_and_nothing_written(tmp_path):
+    with pytest.raises(ValueError, match="a row has the fields part, what"):
+        write_rows([{"part": "p"}], tmp_path / "rows.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_are_shown_with_their_spread():
+    assert shown({"overall": 63.6, "overall ±": 0.4, "n": 12345}) == "overall 63.6 ± 0.4; n 12,345"
+    assert (shown(None), shown(97.4), shown("a curve")) == ("-", "97.4", "a curve")
+
+
+def test_a_table_says_what_was_measured_how_and_where():
+    _, _, here, not_yet = table([row("p", "a", "small"), row("p", "b")]).splitlines()
+    command = "`python experiments/x.py`"
+    date = row("p", "a", "small")["date"]
+    assert here == f"| a | 97.4 | overall 50.0 | small | {command} | cpu; seeds 0, 1; {date} |"
+    assert not_yet == f"| b | 97.4 | not measured |  | {command} |  |"
+
+
+def test_every_row_of_the_paper_is_whole_and_stands_in_the_document():
+    rows = read_rows()
+    marked = set(re.findall(r"<!-- table: (\w+) -->", (ROOT / "docs" / "paper.md").read_text()))
+    assert {table_name(r["part"]) for r in rows} == marked == tables().keys()
+    for r in rows:
+        assert r.keys() == set(FIELDS)
+        if r["command"]:
+            script = ROOT / shlex.split(r["command"])[1]
+            assert script.parent == EXPERIMENTS
+            assert script.is_file() or not r["measured"]
+        if r["measured"]:
+            how = ("figures", "data", "command", "hardware", "seeds", "date")
+            assert all(r[name] for name in how)
+        else:
+            assert not r["figures"]
+
+
+def test_every_variant_is_a_row_with_its_published_number():
+    rows = {(r["part"], r["what"]): r["paper"] for r in read_rows()}
+    for variant in VARIANTS.values():
+        assert rows[variant.part, variant.title] == variant.published
