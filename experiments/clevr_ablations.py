@@ -9,10 +9,11 @@ with the same command it goes on; what is finished never runs again. A second pr
 command shares the work, on this machine or on another one that sees the folder. It ends with a
 table beside the published numbers, pictures, and rows in docs/results/paper.json.
 
-Expected at small scale: most rows within a few points of each other, as in the paper; without FiLM
-in any block about what the question alone tells. A training takes as long as clevr_train.py's: on
-two cores under ten minutes at small scale. The presets read pixels; so `raw-pixels` is `film`,
-unless features are asked for (--inputs features --stem-layers 1 --shift 0).
+Expected at small scale: most rows within a few points of each other, as in the paper. Without FiLM
+in any block the question is never read, and what is left are the answers most frequent for such a
+picture. A training takes as long as clevr_train.py's: on two cores under ten minutes. The presets
+read pixels; so `raw-pixels` is `film`, unless features are asked for (--inputs features
+--stem-layers 1 --shift 0).
 """
 
 from dataclasses import dataclass

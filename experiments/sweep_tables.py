@@ -147,10 +147,14 @@ def draw(part: str, outcomes: Sequence[Outcome], path: Path) -> Path:
         number = published.get("overall") if isinstance(published, dict) else published
         if isinstance(number, int | float):
             there.plot(number, place, "D", color=ORANGE)
+            there.annotate(
+                str(number), (number, place), (8, -3), textcoords="offset points", fontsize=8
+            )
     here.set_yticks(range(len(outcomes)), [outcome.line.what for outcome in outcomes])
     here.set_ylim(len(outcomes) - 0.5, -0.5)
     here.set_title("here: runs (bars), their mean and standard deviation", fontsize=9, loc="left")
     there.set_title("published, on official CLEVR", fontsize=9, loc="left")
+    there.margins(x=0.15)
     for axes in (here, there):
         axes.set_xlabel("held-out questions answered right (%)")
         axes.grid(alpha=0.3)
