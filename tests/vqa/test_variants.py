@@ -86,19 +86,24 @@ def test_pixels_take_the_place_of_features_and_change_nothing_else():
 
 
 @pytest.mark.parametrize(
-    ("config", "shared"),
+    ("config", "networks", "shared"),
     [
-        (small(), {"depth-3": "film", "no-film-2-4": "no-film-3-4", "early-film": "no-film-3-4"}),
-        (paper(), {"depth-4": "film", "early-film": "no-film-2-4"}),
+        (
+            small(),
+            28,
+            {"depth-3": "film", "no-film-2-4": "no-film-3-4", "early-film": "no-film-3-4"},
+        ),
+        (paper(), 29, {"depth-4": "film", "early-film": "no-film-2-4"}),
     ],
     ids=["small", "paper"],
 )
-def test_variants_that_are_one_network_share_their_runs_and_no_others(config, shared):
+def test_variants_that_are_one_network_share_their_runs_and_no_others(config, networks, shared):
     names = {name: run_name(name, config) for name in VARIANTS}
     for name, run in names.items():
         assert VARIANTS[run].change(config) == VARIANTS[name].change(config)
     always = {"raw-pixels": "film", "linear-generator": "film"}
     assert {name: run for name, run in names.items() if run != name} == shared | always
+    assert len(set(names.values())) == networks
 
 
 def test_a_variant_changes_options_and_never_the_data_or_the_length_of_training():
