@@ -57,7 +57,7 @@ class Options:
     """auto, cpu, cuda or cuda:N; minigrid and EnvPool stay on the CPU."""
     threads: int = 1
     """CPU threads of PyTorch and of EnvPool."""
-    worlds: int = 1024
+    worlds: int = 4096
     """Worlds on tensors that act side by side."""
     envs: int = AgentConfig.envs
     """Worlds of training, as of babyai_ppo.py."""
