@@ -21,11 +21,12 @@ class Options(TrainedAnswerer):
     top: int = 5
     """How many answers to show."""
     out: Path | None = None
-    """Where to draw; plots/asked.png in the run folder when not given."""
+    """Where to draw; plots/asked.png in the run folder when not given. Systems without FiLM-ed
+    blocks answer only."""
 
 
 def main() -> None:
-    """Answer, print the likeliest answers and draw where the network looked."""
+    """Answer, print the likeliest answers and draw where the network looked, if it is known."""
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
         import numpy as np
@@ -34,7 +35,9 @@ def main() -> None:
 
         from film_rl.run import UserError
         from vqa.attention import look
+        from vqa.batches import question_table
         from vqa.images import read_image
+        from vqa.learner import predict
         from vqa.model import QuestionAnswerer, to_input
         from vqa.pictures import looked_at
         from vqa.prepare import features_for
@@ -45,19 +48,28 @@ def main() -> None:
         if options.out and options.out.suffix != ".png":
             raise UserError(f"--out {options.out} is no name of a picture; type --out asked.png")
         run, learner, config, vocabulary = options.load()
-        assert isinstance(learner.model, QuestionAnswerer)
+        if getattr(learner.model, "reads_programs", False):
+            raise UserError(
+                f"--system {config.system} reads programs, and a typed question has none; ask a "
+                "network that reads words, such as one of --system film"
+            )
         try:
-            tokens = torch.tensor([vocabulary.encode(options.question)])
+            tokens = vocabulary.encode(options.question)
         except ValueError as error:
             raise UserError(str(error)) from None
         image = torch.from_numpy(read_image(options.image, config.image_size))[None]
-        device = learner.device
         if features := features_for(config):
             image = features.of(image)
-        chances, maps = look(learner.model, to_input(image, device), tokens.to(device))
-        best = chances[0].topk(options.top)
+        asked = question_table([{}], [tokens], [0], ANSWERS)
+        best = predict(learner, image, asked)[0].topk(options.top)
         for chance, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             print(f"{chance:6.1%}  {ANSWERS[index]}")
+        if not isinstance(learner.model, QuestionAnswerer):
+            if options.out:
+                raise UserError(f"--system {config.system} has no blocks to look into; no --out")
+            return
+        device = learner.device
+        maps = look(learner.model, to_input(image, device), asked.tokens.long().to(device))[1]
         with Image.open(options.image) as file:
             picture = np.asarray(file.convert("RGB"))
         path = looked_at(

@@ -1,13 +1,15 @@
 """Train FiLM to answer questions about images; evaluate it beside a baseline that sees nothing.
 
     python experiments/clevr_train.py
+    python experiments/clevr_train.py --system mac
     python experiments/clevr_train.py --data CLEVR_v1.0 --preset fast
     python experiments/clevr_train.py --data CLEVR_v1.0 --preset paper --run runs/paper
     python experiments/clevr_train.py --run runs/clevr-small --resume
     torchrun --nproc-per-node 8 -- experiments/clevr_train.py --data CLEVR_v1.0 --preset fast
 
 The preset `small` (the default) makes its own data and takes under ten minutes on two CPU cores;
-`paper` is the paper's network and training; `fast` the same network with large batches.
+`paper` is the paper's network and training; `fast` the same network with large batches. With
+--system another system is trained in FiLM's place, with the sizes that the preset has for it.
 """
 
 import sys
@@ -20,6 +22,7 @@ import cli
 from training_run import RunOptions, open_run, wanted_config
 
 from vqa.config import PRESETS, VQAConfig
+from vqa.sizes import preset_for
 
 if TYPE_CHECKING:
     from film_rl.run import RunFolder, Team
@@ -58,17 +61,21 @@ def main() -> None:
 
 
 def read_options() -> Options:
-    """The command line; what it does not say is the preset's."""
+    """The command line; what it does not say is the preset's for the system."""
     preset = _preset()
-    default = Options(**vars(PRESETS[preset]()), preset=preset)
+    default = Options(**vars(preset_for(preset, _typed("--system", "film"))), preset=preset)
     return cli.parse(Options, __doc__ or "", default)
 
 
 def _preset() -> Literal["small", "paper", "fast"]:
     """The preset on the command line, before the rest is read: it is the rest's default."""
-    typed = " ".join(sys.argv[1:]).replace("=", " ").split()
-    name = typed[typed.index("--preset") + 1] if "--preset" in typed[:-1] else "small"
+    name = _typed("--preset", "small")
     return name if name in PRESETS else "small"  # type: ignore[return-value]
+
+
+def _typed(option: str, default: str) -> str:
+    words = " ".join(sys.argv[1:]).replace("=", " ").split()
+    return words[words.index(option) + 1] if option in words[:-1] else default
 
 
 def train_and_finish(run: "RunFolder", config: VQAConfig, team: "Team") -> None:

@@ -7,14 +7,15 @@ Shapes: Q questions, C channels, H height, W width.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from film_rl.run import UserError
 from vqa.model import QuestionAnswerer
 
 
 @torch.inference_mode()
 def look(
-    model: QuestionAnswerer, images_QCHW: Tensor, tokens_QT: Tensor
+    model: nn.Module, images_QCHW: Tensor, tokens_QT: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Answer questions, and show where.
 
@@ -27,7 +28,15 @@ def look(
         Probabilities (Q, A), and maps (Q, H, W) from 0 to 1 by what they show: `stem` and
         `block 1` to the last, sqrt(mean over channels of x^2) there; `pooled from`, the share of
         the channels whose global maximum lies in each cell.
+
+    Raises:
+        UserError: the model has no residual blocks with FiLM in their place, and no such maximum.
     """
+    if not isinstance(model, QuestionAnswerer):
+        raise UserError(
+            f"a {type(model).__name__} has no FiLM-ed blocks to look into; expected a network of "
+            "--system film or one of its variants (concat, bias, scale, gate, none, multihop)"
+        )
     film_params = model.condition(tokens_QT)
     maps: dict[str, Tensor] = {}
 

@@ -1,57 +1,18 @@
-"""The question-only baseline: what can be answered without looking.
-
-Shapes: Q questions, T words, A answers.
-"""
+"""The question-only baseline trained beside each network: what can be answered without looking."""
 
 from collections.abc import Iterator
 from itertools import islice
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from film_rl.run import choose_device, seed_everything
 from vqa.batches import ALL, QuestionTable, batch_of
 from vqa.config import VQAConfig
 from vqa.learner import Learner, learning_rate
-from vqa.model import lengths
+from vqa.systems.lstm import QuestionOnly
 
 SORTED = 10  # batches of questions that are sorted by length together
-
-
-class QuestionOnly(nn.Module):
-    """logits = MLP(last state of an LSTM over the words): "LSTM" in the FiLM paper's table 1.
-
-    Args:
-        vocab_size: number of question tokens, padding included.
-        num_answers: number of answers A.
-        word_dim: size of a word's embedding.
-        hidden_dim: size of the LSTM's state and of the hidden layer.
-    """
-
-    def __init__(
-        self, vocab_size: int, num_answers: int, word_dim: int = 64, hidden_dim: int = 128
-    ) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(vocab_size, word_dim)
-        self.lstm = nn.LSTM(word_dim, hidden_dim, batch_first=True)
-        self.classifier = nn.Sequential(
-            nn.Linear(hidden_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, num_answers)
-        )
-
-    def forward(
-        self,
-        images_BCHW: Tensor,
-        tokens_QT: Tensor,
-        image_of_question_Q: Tensor | None = None,
-        length_Q: Tensor | None = None,
-    ) -> Tensor:
-        """Map questions (Q, T) to logits (Q, A). It is called like the model; images are unread."""
-        length_Q = lengths(tokens_QT) if length_Q is None else length_Q
-        # Not packed: on a CPU, PyTorch's LSTM is several times as fast over padding.
-        states_QTD = self.lstm(self.embedding(tokens_QT))[0]
-        z_QD = states_QTD[torch.arange(len(length_Q)), length_Q - 1]
-        logits_QA: Tensor = self.classifier(z_QD)
-        return logits_QA
 
 
 def train_baseline(

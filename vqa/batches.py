@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from film_rl.run import UserError
 from vqa.config import VQAConfig
+from vqa.programs import program_tensor
 
 Images = Tensor | np.ndarray
 NO_ANSWER = -1
@@ -30,6 +31,7 @@ class QuestionTable:
         answers: index of the answer; NO_ANSWER where it is not known.
         images: row of the question's image.
         stage: stage of the curriculum at which it is asked: FIRST, EASY or ALL.
+        programs: functions of its program in prefix order (`vqa.programs`), 0 where there is none.
     """
 
     tokens: Tensor
@@ -37,6 +39,7 @@ class QuestionTable:
     answers: Tensor
     images: Tensor
     stage: Tensor
+    programs: Tensor
 
     def __len__(self) -> int:
         return len(self.images)
@@ -54,6 +57,7 @@ class Batch(NamedTuple):
     lengths: Tensor
     rows: Tensor
     answers: Tensor
+    programs: Tensor
 
 
 def question_table(
@@ -81,6 +85,7 @@ def question_table(
         torch.tensor([ids_of.get(q.get("answer", ""), NO_ANSWER) for q in questions]),
         torch.tensor(images, dtype=torch.int64),
         torch.tensor([EASY if q.get("easy") else ALL for q in questions]),
+        program_tensor(questions),
     )
 
 
@@ -94,6 +99,7 @@ def batch_of(images: Images, table: QuestionTable, index_Q: Tensor) -> Batch:
         questions.lengths,
         row_Q,
         questions.answers,
+        questions.programs.long(),
     )
 
 

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import torch
+
 from film_rl.run import UserError, choose_device, choose_precision
 from vqa.config import VQAConfig
 from vqa.features import resnet101
 from vqa.layout import question_file
-from vqa.model import network_config
+from vqa.systems import build_system, check_system
 
 LOWEST = {
     "image_size": 8,
@@ -20,6 +22,7 @@ LOWEST = {
     "blocks": 1,
     "word_dim": 1,
     "sentence_dim": 1,
+    "sentence_layers": 1,
     "classifier_channels": 1,
     "classifier_hidden": 1,
     "steps": 0,
@@ -50,6 +53,7 @@ HIGHEST = {
     "kernel_size": 63,
     "word_dim": 16_384,
     "sentence_dim": 16_384,
+    "sentence_layers": 16,
     "classifier_channels": 16_384,
     "classifier_hidden": 16_384,
     "threads": 1024,
@@ -80,6 +84,7 @@ def check(config: VQAConfig) -> None:
     if not config.steps and not config.epochs:
         raise UserError("--steps 0 and --epochs 0 train nothing; type --steps 5000")
     choose_precision(config.precision, choose_device(config.device))
+    check_system(config)
     _check_data(config)
     _check_network(config)
 
@@ -105,7 +110,8 @@ def _check_data(config: VQAConfig) -> None:
 
 def _check_network(config: VQAConfig) -> None:
     try:
-        network_config(config, vocab_size=4)
+        with torch.device("meta"):
+            build_system(config, vocab_size=4, num_answers=2)
     except ValueError as error:
         raise UserError(str(error)) from None
     halved = 2**config.stem_layers

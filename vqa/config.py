@@ -37,6 +37,9 @@ class VQAConfig:
     easy_per_image: int = 6
     """Further questions generated about each training image, only easy ones (see --easy)."""
 
+    system: str = "film"
+    """What answers: film, concat, bias, scale, gate, none, prior, lstm, cnn_lstm, sa, rn, mac,
+    pg_ee, cbn or multihop (table 1; docs/clevr.md tells what each is)."""
     inputs: Literal["pixels", "features"] = "pixels"
     """Learn the stem from pixels, or read features of a pre-trained network."""
     stem_channels: int = 48
@@ -52,7 +55,7 @@ class VQAConfig:
     channels: int = 48
     """Feature maps of every residual block."""
     blocks: int = 3
-    """Residual blocks (table 3)."""
+    """Residual blocks (table 3); of sa its glimpses, of mac its steps."""
     kernel_size: int = 3
     """Kernel size of the blocks' second convolution; 1 sees each cell alone."""
     conditioning: Conditioning = "film"
@@ -74,7 +77,9 @@ class VQAConfig:
     word_dim: int = 64
     """Size of a word's embedding."""
     sentence_dim: int = 128
-    """Size of the GRU that reads the question."""
+    """Size of the network that reads the question."""
+    sentence_layers: int = 1
+    """LSTMs on top of one another, in the systems that read with LSTMs as CLEVR's authors do."""
     classifier_channels: int = 128
     """Feature maps before the global max-pooling."""
     classifier_hidden: int = 256

@@ -15,6 +15,8 @@ from vqa.evaluation import answers_of, evaluate, other_images
 from vqa.learner import Learner, accuracy, predict
 from vqa.pictures import example_answers, learning_curve
 from vqa.questions import ANSWERS
+from vqa.systems import SYSTEMS
+from vqa.systems.pg_ee import ProgramAnswerer
 from vqa.tokens import QuestionVocabulary
 from vqa.training import Split, restore_trained
 
@@ -40,7 +42,7 @@ def finish(
         baseline = train_baseline(config, train_split.table, len(vocabulary), len(ANSWERS))
         unseen = torch.zeros(len(split.images), 3, 0, 0, dtype=torch.uint8)
         blind = accuracy(baseline, unseen, split.table)
-    curve = learning_curve(run, f"CLEVR, {config.conditioning}", blind)
+    curve = learning_curve(run, f"CLEVR, {_title(config)}", blind)
     examples = example_answers(run.folder("plots") / "examples.png", *_examples(dataset, predicted))
     seconds = {**seconds, "evaluation and baseline": time.monotonic() - began}
     summary = {
@@ -78,7 +80,15 @@ def assess(learner: Learner, dataset: Dataset, split: Split) -> tuple[dict[str, 
     if len(split.table.images.unique()) > 1:
         swapped = accuracy(learner, split.images, other_images(split.table))
     figures["images_swapped"] = {"accuracy": swapped, "questions": len(predicted)}
+    if isinstance(learner.model, ProgramAnswerer):
+        figures["programs"] = learner.model.figures(split.table)
     return figures, predicted
+
+
+def _title(config: VQAConfig) -> str:
+    """The system's name, and how the question acts where that is not by FiLM."""
+    title = SYSTEMS[config.system].title
+    return title if config.conditioning == "film" else f"{title} ({config.conditioning})"
 
 
 def most_frequent(train_split: Split, held_out: Split) -> float:

@@ -28,8 +28,10 @@ class Learner:
     """A network that answers questions, and the optimiser that trains it.
 
     Args:
-        model: called like `QuestionAnswerer`. It may have a `loss(images_BCHW, batch)` of its own,
-            which gives the loss and the logits (Q, A).
+        model: called like `QuestionAnswerer`, with the questions' programs after that where it has
+            an attribute `reads_programs`. It may have a `loss(images_BCHW, batch)` of its own,
+            giving the loss and the logits (Q, A), and a `count(table)` that learns without
+            gradient.
         device: where it lives.
         precision: of its matrix products.
         weight_decay: Adam's L2 penalty.
@@ -65,8 +67,12 @@ class Learner:
     def logits(self, batch: Batch) -> Tensor:
         """Answer a batch: logits (Q, A) in float32."""
         images_BCHW, batch = self._on_device(batch)
+        reads_programs = getattr(self.model, "reads_programs", False)
+        programs = (batch.programs,) if reads_programs else ()
         with autocast(self.device, self.precision):
-            logits_QA: Tensor = self.model(images_BCHW, batch.tokens, batch.rows, batch.lengths)
+            logits_QA: Tensor = self.model(
+                images_BCHW, batch.tokens, batch.rows, batch.lengths, *programs
+            )
         return logits_QA.float()
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -80,12 +86,17 @@ class Learner:
         return loss, logits_QA.float()
 
     def _on_device(self, batch: Batch) -> tuple[Tensor, Batch]:
-        """The input, and the batch with what is read there; lengths stay on the CPU."""
+        """The input and the batch. Its lengths and programs stay on the CPU, which reads them."""
         return to_input(batch.images, self.device), batch._replace(
             tokens=batch.tokens.to(self.device, non_blocking=True),
             rows=batch.rows.to(self.device, non_blocking=True),
             answers=batch.answers.to(self.device, non_blocking=True),
         )
+
+    def count(self, table: QuestionTable) -> None:
+        """Let a model that counts learn from all training questions; others do nothing."""
+        if count := getattr(self.model, "count", None):
+            count(table)
 
     def update(self, batch: Batch, rate: float) -> tuple[float, float]:
         """One gradient step with this learning rate; the loss and the accuracy before it.
@@ -101,7 +112,8 @@ class Learner:
         loss, logits_QA = self.loss(batch)
         answers_Q = batch.answers.to(self.device)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        if loss.requires_grad:  # a model that counts has none
+            loss.backward()
         right = (logits_QA.argmax(1) == answers_Q).float().mean()
         self.team.average([*self._moving(), loss.detach(), right], weight=len(answers_Q))
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
@@ -112,7 +124,11 @@ class Learner:
 
     def _moving(self) -> list[Tensor]:
         """What a process sees its own part of: gradients, and the running means of batch norms."""
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        learned = [p for p in self.model.parameters() if p.requires_grad]
+        for p in learned:
+            if p.grad is None:  # this part of the batch did not use it, another's may have
+                p.grad = torch.zeros_like(p)
+        gradients = [p.grad for p in learned if p.grad is not None]
         return gradients + [b for b in self.model.buffers() if b.is_floating_point()]
 
     def state(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from torch import Tensor
 from torch.nn import functional as F
 
 from film_rl.run import (
@@ -27,7 +28,7 @@ from vqa.batches import FIRST, Batches, Images, QuestionTable
 from vqa.config import VQAConfig
 from vqa.images import images_on
 from vqa.learner import Learner, accuracy, dump_crash, learning_rate
-from vqa.model import QuestionAnswerer
+from vqa.systems import build_system, check_programs
 
 VALIDATED = 5_000  # questions an evaluation during training asks; the final one asks all
 
@@ -46,14 +47,13 @@ class Split:
     def after(self, first: "Split") -> "Split":
         """This split, and before it in the curriculum another one of equal form."""
         tables = (self.table, first.table)
-        T = max(table.tokens.shape[1] for table in tables)
-        tokens = [F.pad(table.tokens, (0, T - table.tokens.shape[1])) for table in tables]
         together = QuestionTable(
-            torch.cat(tokens),
+            _below([table.tokens for table in tables]),
             torch.cat([table.lengths for table in tables]),
             torch.cat([table.answers for table in tables]),
             torch.cat([self.table.images, first.table.images + len(self.images)]),
             torch.cat([self.table.stage, torch.full_like(first.table.stage, FIRST)]),
+            _below([table.programs for table in tables]),
         )
         images = [torch.as_tensor(split.images) for split in (self, first)]
         return Split(torch.cat(images), together)
@@ -65,15 +65,21 @@ class Split:
         return self
 
 
+def _below(parts: list[Tensor]) -> Tensor:
+    """Rows of ids under one another, the shorter ones padded."""
+    width = max(part.shape[1] for part in parts)
+    return torch.cat([F.pad(part, (0, width - part.shape[1])) for part in parts])
+
+
 def make_learner(config: VQAConfig, vocab_size: int, num_answers: int) -> Learner:
-    """The network as the configuration says, fresh, on its device.
+    """The system as the configuration says, fresh, on its device.
 
     Raises:
-        UserError: the device or precision is not to be had.
+        UserError: there is no such system; the device or precision is not to be had.
     """
     device = choose_device(config.device)
     torch.set_num_threads(config.threads)
-    model = QuestionAnswerer(config, vocab_size, num_answers)
+    model = build_system(config, vocab_size, num_answers)
     precision = choose_precision(config.precision, device)
     return Learner(model, device, precision, config.weight_decay, config.clip)
 
@@ -93,8 +99,10 @@ def train(
     Raises:
         Interrupted: SIGINT or SIGTERM came; a checkpoint was saved first.
         NonFiniteError: a number became NaN; the last good checkpoint is untouched.
-        UserError: no checkpoint can be read or written; a batch cannot be divided.
+        UserError: no checkpoint can be read or written; a batch cannot be divided; the system
+            learns from programs, and a question has none.
     """
+    check_programs(config, train_split.table)
     checkpoint = Checkpointer(run.checkpoints).load()
     learner.team.wait()  # all have read it: the first may write again
     with ExitStack() as stack:
@@ -103,6 +111,7 @@ def train(
         if learner.team.first:
             metrics = Metrics(run.path, checkpoint.state["metrics"] if checkpoint else None)
             loop.metrics = stack.enter_context(closing(metrics))
+        learner.count(train_split.table)
         if checkpoint:
             loop.restore(checkpoint.step, checkpoint.state)
         with loop.progress:

@@ -5,7 +5,8 @@ from itertools import islice
 import torch
 
 from tests.vqa.toy import toy_split
-from vqa.baselines import QuestionOnly, alike
+from vqa.baselines import alike
+from vqa.systems.lstm import QuestionOnly
 
 TOKENS = torch.tensor([[1, 5, 6, 2, 0, 0], [1, 7, 8, 9, 3, 2], [1, 5, 6, 2, 0, 0]])
 
@@ -21,8 +22,9 @@ def test_images_and_padding_do_not_matter_and_words_do():
 
 
 def test_it_is_the_last_state_of_an_lstm_and_a_hidden_layer():
-    model = QuestionOnly(vocab_size=10, num_answers=4, word_dim=3, hidden_dim=5)
-    state = model.lstm(model.embedding(TOKENS[1]))[1][0][-1]
+    model = QuestionOnly(vocab_size=10, num_answers=4, word_dim=3, dim=5)
+    question = model.question
+    state = question.lstm(question.embedding(TOKENS[1]))[1][0][-1]
     expected = model.classifier(state)
     torch.testing.assert_close(model(torch.zeros(0), TOKENS)[1], expected)
 

@@ -9,6 +9,7 @@ from vqa.config import VQAConfig
 from vqa.training import Split, make_learner, train
 
 COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
+NAMES = ("red", "green", "blue")
 ANSWERS = ("no", "yes")
 VOCABULARY = 6
 TOY = VQAConfig(
@@ -37,6 +38,15 @@ TOY = VQAConfig(
 )
 
 
+def program(color: str) -> list[dict]:
+    """Is there something of this colour?"""
+    return [
+        {"function": "scene", "inputs": [], "value_inputs": []},
+        {"function": "filter_color", "inputs": [0], "value_inputs": [color]},
+        {"function": "exist", "inputs": [1], "value_inputs": []},
+    ]
+
+
 def toy_split(images: int, seed: int) -> Split:
     """Noisy one-coloured images; question c of an image: is it of colour c?"""
     generator = torch.Generator().manual_seed(seed)
@@ -44,7 +54,9 @@ def toy_split(images: int, seed: int) -> Split:
     noise = torch.randint(0, 60, (images, 3, 8, 8), generator=generator)
     pixels = torch.tensor(COLORS)[color][:, :, None, None] * 3 // 4 + noise
     rows = [(i, c) for i in range(images) for c in range(3)]
-    questions = [{"answer": ANSWERS[int(color[i]) == c]} for i, c in rows]
+    questions = [
+        {"answer": ANSWERS[int(color[i]) == c], "program": program(NAMES[c])} for i, c in rows
+    ]
     rows += [(i, 0) for i in range(images)]
     questions += [{**question, "easy": True} for question in questions[::3]]
     tokens = [[1, c + 3] + [1] * c + [2] for _, c in rows]
