@@ -115,21 +115,30 @@ class Learner:
         if loss.requires_grad:  # a model that counts has none
             loss.backward()
         right = (logits_QA.argmax(1) == answers_Q).float().mean()
-        self.team.average([*self._moving(), loss.detach(), right], weight=len(answers_Q))
+        self._average([loss.detach(), right], weight=len(answers_Q))
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         if not torch.isfinite(norm):
             raise NonFiniteError("the loss or a gradient is NaN or infinite")
         self.optimizer.step()
         return loss.item(), right.item()
 
-    def _moving(self) -> list[Tensor]:
-        """What a process sees its own part of: gradients, and the running means of batch norms."""
+    def _average(self, figures: list[Tensor], weight: int) -> None:
+        """Make gradients, running means of batch norms and these figures those of the team's batch.
+
+        A parameter that no process's part of the batch has used keeps having no gradient: with one
+        of 0, Adam's weight decay alone would move it, as far as a gradient does.
+        """
         learned = [p for p in self.model.parameters() if p.requires_grad]
-        for p in learned:
-            if p.grad is None:  # this part of the batch did not use it, another's may have
-                p.grad = torch.zeros_like(p)
+        unused = [i for i, p in enumerate(learned) if p.grad is None]
+        used = torch.ones(len(learned), device=self.device)
+        for i in unused:
+            learned[i].grad, used[i] = torch.zeros_like(learned[i]), 0.0
         gradients = [p.grad for p in learned if p.grad is not None]
-        return gradients + [b for b in self.model.buffers() if b.is_floating_point()]
+        moving = [b for b in self.model.buffers() if b.is_floating_point()]
+        self.team.average([*gradients, *moving, used, *figures], weight)
+        for i in unused:
+            if not used[i]:
+                learned[i].grad = None
 
     def state(self) -> dict[str, Any]:
         """Parameters, optimiser and random number generators."""

@@ -31,7 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "learning_rate": 1e-3,
     },
     "mac": {"blocks": 6, "sentence_dim": 64, "learning_rate": 1e-3},
-    "pg_ee": {"channels": 24, "learning_rate": 1e-3},
+    "pg_ee": {"channels": 32, "learning_rate": 1e-3},
     "cbn": {"learning_rate": 3e-3},
     "multihop": {"learning_rate": 3e-3},
 }

@@ -92,6 +92,27 @@ def test_a_question_is_answered_and_the_picture_of_where_it_looked_drawn(finishe
     refused(script("clevr_ask", *ask, *typo, cwd=finished), "'rde'", "the closest is 'red'")
 
 
+@pytest.mark.parametrize(("system", "reads"), [("pg_ee", True), ("prior", False)])
+def test_another_system_goes_the_same_way_without_the_picture(finished, system, reads):
+    run = ("--run", f"runs/{system}")
+    result = script("clevr_train", *SMALL, *run, "--system", system, cwd=finished)
+    assert result.returncode == 0, result.stderr
+    again = script("clevr_evaluate", *run, cwd=finished)
+    assert again.returncode == 0, again.stderr
+    figures = json.loads((finished / f"runs/{system}/evaluation-val.json").read_text())
+    assert ("programs" in figures) == (system == "pg_ee")
+    image = next((finished / "runs/clevr-data").glob("generated-*/images/val/*0.png"))
+    ask = (*run, "--image", str(image), "--question", "How many things are there?")
+    asked = script("clevr_ask", *ask, cwd=finished)
+    if reads:
+        assert asked.returncode == 0, asked.stderr
+        assert asked.stdout.count("%") == 5
+        assert "where it looked" not in asked.stdout
+        refused(script("clevr_ask", *ask, "--out", "x.png", cwd=finished), "no blocks to look into")
+    else:
+        refused(asked, "--system prior reads programs")
+
+
 def test_a_signal_ends_training_with_its_status_and_the_run_goes_on(finished):
     command = [sys.executable, str(EXPERIMENTS / "clevr_train.py"), *SMALL, "--run", "runs/long"]
     command += ["--steps", "1000000"]
@@ -112,6 +133,9 @@ def test_a_signal_ends_training_with_its_status_and_the_run_goes_on(finished):
         (("--data", "file"), ("--data file is no folder",)),
         (("--preset", "papper"), ("paper",)),
         (("--conditioning", "flim"), ("film",)),
+        (("--system", "mca"), ("did you mean 'mac'?",)),
+        (("--system", "lstm", "--placement", "after_relu2"), ("--system lstm", "--placement")),
+        (("--system", "mac", "--sentence-dim", "9"), ("sentence_dim=9", "give 10")),
         (("--resume", "--run", "nowhere"), ("nowhere is not a run folder",)),
     ],
 )

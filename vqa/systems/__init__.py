@@ -64,8 +64,8 @@ def _conditioned(how: str, config: VQAConfig, vocab_size: int, num_answers: int)
     return QuestionAnswerer(replace(config, conditioning=how), vocab_size, num_answers)  # type: ignore[arg-type]
 
 
-def _instead_of_film(title: str, how: str) -> System:
-    has = PARTICULAR - {"conditioning", "gamma_fn", "sentence_layers"}
+def _instead_of_film(title: str, how: str, *lacks: str) -> System:
+    has = PARTICULAR - {"conditioning", "gamma_fn", "sentence_layers", *lacks}
     return System(title, partial(_conditioned, how), f"{FILM}, section 4.3", has=frozenset(has))
 
 
@@ -110,8 +110,8 @@ SYSTEMS: dict[str, System] = {
         "Strub et al. 2018, Visual Reasoning with Multi-hop Feature Modulation",
         has=frozenset(PARTICULAR - {"conditioning", "sentence_layers"}),
     ),
-    "none": _instead_of_film("no conditioning", "none"),
-    "concat": _instead_of_film("concatenation", "concat"),
+    "none": _instead_of_film("no conditioning", "none", "placement", "film_blocks"),
+    "concat": _instead_of_film("concatenation", "concat", "placement"),
     "bias": _instead_of_film("conditional bias", "bias"),
     "scale": _instead_of_film("conditional scale", "scale"),
     "gate": _instead_of_film("sigmoid gate", "gate"),
