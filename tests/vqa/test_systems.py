@@ -26,6 +26,8 @@ BLIND = [name for name, system in SYSTEMS.items() if not system.sees]
 CHANGED = {
     "conditioning": "bias",
     "gamma_fn": "tanh",
+    "generator": "mlp",
+    "film_penalty": 0.5,
     "placement": "after_conv2",
     "film_blocks": (True, False),
     "residual": False,
@@ -218,7 +220,7 @@ def _description(model) -> tuple:
         name: value
         for module in model.modules()
         for name, value in vars(module).items()
-        if name in ("film_at", "residual", "gamma_fn")
+        if name in ("film_at", "residual", "gamma_fn", "film_penalty")
     }
     return str(model), shapes, placed
 

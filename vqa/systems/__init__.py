@@ -32,8 +32,8 @@ CLEVR = "Johnson et al. 2017, CLEVR, section 4.1"
 
 # Options of the network that not every system has: changed, they would do nothing there.
 PARTICULAR = {
-    "conditioning", "gamma_fn", "placement", "film_blocks", "residual", "norm", "kernel_size",
-    "sentence_layers",
+    "conditioning", "gamma_fn", "generator", "film_penalty", "placement", "film_blocks",
+    "residual", "norm", "kernel_size", "sentence_layers",
 }  # fmt: skip
 
 
@@ -108,9 +108,11 @@ SYSTEMS: dict[str, System] = {
     "multihop": System(
         "multi-hop FiLM", MultiHop,
         "Strub et al. 2018, Visual Reasoning with Multi-hop Feature Modulation",
-        has=frozenset(PARTICULAR - {"conditioning", "sentence_layers"}),
+        has=frozenset(PARTICULAR - {"conditioning", "generator", "sentence_layers"}),
     ),
-    "none": _instead_of_film("no conditioning", "none", "placement", "film_blocks"),
+    "none": _instead_of_film(
+        "no conditioning", "none", "placement", "film_blocks", "generator", "film_penalty"
+    ),
     "concat": _instead_of_film("concatenation", "concat", "placement"),
     "bias": _instead_of_film("conditional bias", "bias"),
     "scale": _instead_of_film("conditional scale", "scale"),
