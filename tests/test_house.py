@@ -13,6 +13,7 @@ SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 # DESIGN: imports only point down this list.
 MAY_IMPORT = {
     "film_rl": {"torch"},
+    "film_rl/analysis": {"film_rl", "torch", "numpy", "matplotlib", "sklearn"},
     "film_rl/run": {"film_rl", "torch", "numpy", "safetensors", "rich", "filelock", "accelerate"},
     "vqa": {"film_rl", "torch", "numpy", "PIL", "rich", "filelock", "matplotlib", "torchvision"},
     "envs": {"minigrid", "gymnasium", "torch", "numpy"},
