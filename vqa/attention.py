@@ -9,6 +9,7 @@ Shapes: Q questions, C channels, H height, W width.
 import torch
 from torch import Tensor, nn
 
+from film_rl.analysis.where import outputs_of, parts_of, strength, stretched, winners
 from film_rl.run import UserError
 from vqa.model import QuestionAnswerer
 
@@ -38,37 +39,9 @@ def look(
             "--system film or one of its variants (concat, bias, scale, gate, none, multihop)"
         )
     film_params = model.condition(tokens_QT)
-    maps: dict[str, Tensor] = {}
-
-    def keep(name: str) -> torch.utils.hooks.RemovableHandle:
-        module = parts[name]
-
-        def hook(_module: object, _inputs: object, output_QCHW: Tensor) -> None:
-            maps[name] = _stretched(output_QCHW.float().square().mean(dim=1).sqrt())
-
-        return module.register_forward_hook(hook)
-
-    parts: dict[str, torch.nn.Module] = {"stem": model.network.stem}
-    parts |= {f"block {k}": block for k, block in enumerate(model.network.blocks, start=1)}
-    hooks = [keep(name) for name in parts]
-    features_QCHW = model.network.modulate(images_QCHW, film_params)
-    for hook in hooks:
-        hook.remove()
-    maps["pooled from"] = _stretched(winners(model.classifier.before_pool(features_QCHW)))
+    with outputs_of(parts_of(model.network)) as parts:
+        features_QCHW = model.network.modulate(images_QCHW, film_params)
+    maps = {name: stretched(strength(x_QCHW)) for name, x_QCHW in parts.items()}
+    maps["pooled from"] = stretched(winners(model.classifier.before_pool(features_QCHW)))
     probabilities_QA = model.classifier(features_QCHW).softmax(dim=1)
     return probabilities_QA, maps
-
-
-def winners(x_QCHW: Tensor) -> Tensor:
-    """The share of channels whose largest value lies in each cell, (Q, H, W); dead ones aside."""
-    flat_QCX = x_QCHW.flatten(2)
-    most_QC, cell_QC = flat_QCX.max(dim=2)
-    shares_QX = torch.zeros(flat_QCX.shape[0], flat_QCX.shape[2], device=x_QCHW.device)
-    shares_QX.scatter_add_(1, cell_QC, (most_QC > 0).float() / x_QCHW.shape[1])
-    return shares_QX.unflatten(1, x_QCHW.shape[2:])
-
-
-def _stretched(maps_QHW: Tensor) -> Tensor:
-    """Each map from 0 to 1."""
-    low, high = maps_QHW.amin(dim=(1, 2), keepdim=True), maps_QHW.amax(dim=(1, 2), keepdim=True)
-    return (maps_QHW - low) / (high - low).clamp(min=1e-9)
