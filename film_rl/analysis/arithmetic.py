@@ -9,6 +9,7 @@ Shapes: B conditions, C features of a block.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import torch
 from torch import Tensor
@@ -49,6 +50,60 @@ def combined(terms: Sequence[tuple[float, FiLMParams]]) -> FiLMParams:
 def analogy(a: FiLMParams, b: FiLMParams, c: FiLMParams) -> FiLMParams:
     """a + b - c: what a is to c, done to b. Perez et al. 2018, section 4.6."""
     return combined([(1, a), (1, b), (-1, c)])
+
+
+def distances(to: FiLMParams, film_params: FiLMParams) -> Tensor:
+    """Euclidean distance of each of B conditions to one, over gamma and beta of all blocks: (B,).
+
+    Args:
+        to: (gamma, beta) of each block of one condition, (1, C).
+        film_params: those of B conditions, (B, C).
+    """
+    distance_B: Tensor = torch.linalg.vector_norm(_row(film_params) - _row(to), dim=1)
+    return distance_B
+
+
+def analogies_found(
+    film_params: FiLMParams, first: Sequence[str], second: Sequence[str]
+) -> dict[str, float]:
+    """How often a + b - c lies nearest to d, where d has one label of a and the other of b.
+
+    For every two values of each label, a = (x, y'), b = (x', y), c = (x', y') and d = (x, y): the
+    nearest condition is looked for among all but a, b and c, as is usual for words (Mikolov et al.
+    2013).
+
+    Args:
+        film_params: (gamma, beta) of each block, (B, C), of one condition each pair of labels.
+        first: a label of each condition, such as a colour.
+        second: another one, such as an object.
+
+    Returns:
+        `analogies`, how many there are; `nearest`, the share in which d was; `chance`.
+
+    Raises:
+        ValueError: two conditions have both labels alike, or there is no analogy.
+    """
+    rows_BD, places = _row(film_params), {}
+    for place, labels in enumerate(zip(first, second, strict=True)):
+        if labels in places:
+            raise ValueError(f"two conditions are both {labels}; expected one")
+        places[labels] = place
+    hits = []
+    for (x, y), (other_x, other_y) in permutations(places, 2):
+        if x != other_x and y != other_y and {(x, other_y), (other_x, y)} <= places.keys():
+            a, b, c = places[x, other_y], places[other_x, y], places[other_x, other_y]
+            guess_D = rows_BD[a] + rows_BD[b] - rows_BD[c]
+            distance_B = (rows_BD - guess_D).norm(dim=1)
+            distance_B[[a, b, c]] = float("inf")
+            hits.append(int(distance_B.argmin()) == places[x, y])
+    if not hits:
+        raise ValueError("the labels make no analogy; expected two values of each in all pairs")
+    nearest = sum(hits) / len(hits)
+    return {"analogies": len(hits), "nearest": nearest, "chance": 1 / (len(rows_BD) - 3)}
+
+
+def _row(film_params: FiLMParams) -> Tensor:
+    return torch.cat([p.detach().double().cpu() for pair in film_params for p in pair], dim=1)
 
 
 @dataclass(frozen=True)

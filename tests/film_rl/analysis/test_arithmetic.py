@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from film_rl import FiLMGenerator
-from film_rl.analysis.arithmetic import Formula, analogy, combined, parse_formula
+from film_rl.analysis.arithmetic import (
+    Formula,
+    analogies_found,
+    analogy,
+    combined,
+    distances,
+    parse_formula,
+)
 
 COLORS, SHAPES = ("red", "blue", "green"), ("ball", "key", "box")
 CONDITION = {word: vector for word, vector in zip(COLORS + SHAPES, torch.eye(6), strict=True)}
@@ -74,3 +81,27 @@ def test_a_formula_is_read_as_it_is_written(terms, target):
 def test_a_formula_without_a_sentence_is_refused(text):
     with pytest.raises(ValueError, match="cannot read the formula"):
         parse_formula(text)
+
+
+def test_distance_counts_gamma_and_beta_of_all_blocks():
+    to = [pair([1.0, 0.0], [0.0, 0.0]), pair([2.0], [0.0])]
+    others = [
+        (torch.tensor([[1.0, 0.0], [1.0, 3.0]]), torch.zeros(2, 2)),
+        (torch.tensor([[2.0], [2.0]]), torch.tensor([[0.0], [4.0]])),
+    ]
+    assert distances(to, others).tolist() == [0, 5]
+
+
+def test_every_analogy_is_found_where_the_generator_is_linear_in_colour_and_shape():
+    generator = FiLMGenerator(condition_dim=6, num_features=[4, 7]).double()
+    words = list(product(COLORS, SHAPES))
+    z = torch.stack([CONDITION[color] + CONDITION[shape] for color, shape in words]).double()
+    colors, shapes = zip(*words, strict=True)
+    found = analogies_found(generator(z), colors, shapes)
+    assert found == {"analogies": 9 * 4, "nearest": 1, "chance": 1 / 6}
+    at_random = [(torch.randn(9, 50), torch.randn(9, 50))]
+    assert analogies_found(at_random, colors, shapes)["nearest"] < 0.7
+    with pytest.raises(ValueError, match="expected one"):
+        analogies_found(at_random, colors, ["ball"] * 9)
+    with pytest.raises(ValueError, match="no analogy"):
+        analogies_found(at_random, ["red"] * 9, [str(n) for n in range(9)])
