@@ -91,7 +91,7 @@ def draw_projection(
             _points(axes, np.array(found["points"]), values)
             near = found["labels"][name]
             axes.set_title(
-                f"{block}, by {name}\nof the nearest sentences {near['nearby']:.0%} have the same "
+                f"{block}, by {name}: {near['nearby']:.0%} of the nearest\nhave the same {name} "
                 f"(chance {near['chance']:.0%})",
                 fontsize=10,
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill, shorten
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from film_rl.analysis.style import BLUE, GREEN, GREY, MARKERS, ORANGE, PALETTE, 
 
 LOOKS = {"gamma": (BLUE, "o"), "beta": (ORANGE, "s"), "both": (GREEN, "^")}
 NAMED_MAPS = 20
+VISIBLE = 0.5  # percent
+WIDE = 36  # characters of a line
+FEWEST_BARS = 8  # fewer are not drawn thicker
 
 
 def draw_noise(
@@ -79,7 +83,7 @@ def draw_switched_off(
     names = [f"{blocks[row['block']]}, map {row['feature'] + 1}" for row in worst]
     colors = [PALETTE[row["block"] % len(PALETTE)] for row in worst]
     right.barh(names, [100 * row["harm"] for row in worst], color=colors)
-    right.invert_yaxis()
+    right.set_ylim(max(len(worst), FEWEST_BARS) - 0.4, -0.6)
     right.tick_params(axis="y", labelsize=8)
     right.set_xlabel("loss, points")
     right.set_title("those that matter most", fontsize=11)
@@ -106,22 +110,23 @@ def draw_arithmetic(
         title: of the picture.
         note: below it.
     """
-    figure = canvas(title, note, 12, 1.6 + 0.6 * max(len(rows), 6))
+    figure = canvas(title, note, 13, 1.8 + 0.62 * max(len(rows), 6))
     left, right = figure.subplots(1, 2, width_ratios=(1.2, 1))
     table = 100 * np.array(list(rows.values()))
-    shown = sorted(table.max(axis=0).argsort()[::-1][:8])
+    shown = [choice for choice in range(len(choices)) if table[:, choice].max() >= VISIBLE]
     image = left.imshow(table[:, shown], cmap="cividis", vmin=0, vmax=100, aspect="auto")
     for row, column in np.ndindex(len(rows), len(shown)):
         value = table[row, shown[column]]
         left.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=9,
                   color="black" if value > 50 else "white")  # fmt: skip
-    left.set_xticks(range(len(shown)), [choices[column] for column in shown], rotation=30)
-    left.set_yticks(range(len(rows)), list(rows), fontsize=9)
+    left.set_xticks(range(len(shown)), [choices[choice] for choice in shown])
+    left.set_yticks(range(len(rows)), [fill(name, WIDE) for name in rows], fontsize=9)
     left.set_title("probability, %", fontsize=11)
     figure.colorbar(image, ax=left, shrink=0.8)
-    right.barh([name for name, _ in distances], [value for _, value in distances], color=BLUE)
+    right.barh(range(len(distances)), [value for _, value in distances], color=BLUE)
+    names = [shorten(name, 2 * WIDE - 8, placeholder=" ...") for name, _ in distances]
+    right.set_yticks(range(len(distances)), [fill(name, WIDE) for name in names], fontsize=8)
     right.invert_yaxis()
-    right.tick_params(axis="y", labelsize=8)
     right.set_xlabel("distance in (gamma, beta) of all blocks")
     right.set_title("the sentences nearest to the sum", fontsize=11)
     tidy(right)

@@ -10,6 +10,7 @@ from textwrap import fill
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from film_rl.analysis.style import GREY, MARKERS, PALETTE, canvas, save, tidy
@@ -17,6 +18,7 @@ from film_rl.analysis.subject import Example
 
 Maps = Mapping[str, NDArray[np.float64]]
 MOST_LINES = 6
+VISIBLE = 0.005  # probabilities below are not told from 0
 
 
 def draw_maps(
@@ -45,9 +47,7 @@ def draw_maps(
     grid = figure.subplots(len(examples), columns, squeeze=False)
     for row, example, answer, of_parts in zip(grid, examples, answers, maps, strict=True):
         _show(row[0], example)
-        row[0].set_title(fill(f"“{example.sentence}”", 34), fontsize=9)
-        row[0].text(0.5, -0.04, fill(answer, 34), transform=row[0].transAxes, ha="center", va="top",
-                    fontsize=9)  # fmt: skip
+        row[0].set_title(f"{fill(f'“{example.sentence}”', 33)}\n{answer}", fontsize=9)
         for axes, (name, values_HW) in zip(row[1:], of_parts.items(), strict=True):
             _show(axes, example)
             _over(figure, axes, values_HW)
@@ -78,29 +78,42 @@ def draw_strip(
         note: below it.
     """
     steps = len(maps_KHW)
-    figure = canvas(title, note, max(9.0, 1.75 * steps), 5.6)
-    grid = figure.add_gridspec(2, steps, height_ratios=(1, 1.3))
+    figure = canvas(title, note, max(9.0, 1.5 * (steps + 1)), 3.4 + 1.8 * example.aspect)
+    grid = figure.add_gridspec(2, steps + 1, height_ratios=(1.6 * example.aspect, 2.4))
     t_K = np.linspace(0, 1, steps)
-    most = maps_KHW.max()
-    for k in range(steps):
-        axes = figure.add_subplot(grid[0, k])
+    alone = figure.add_subplot(grid[0, 0])
+    _show(alone, example)
+    alone.set_title("the picture", fontsize=10)
+    most = float(maps_KHW.max()) or 1.0
+    panels = [figure.add_subplot(grid[0, k + 1]) for k in range(steps)]
+    for axes, t, map_HW in zip(panels, t_K, maps_KHW, strict=True):
         _show(axes, example)
-        axes.imshow(maps_KHW[k], cmap="magma", alpha=0.65, extent=_extent(example), vmin=0,
-                    vmax=most or 1)  # fmt: skip
-        axes.set_title(f"t = {t_K[k]:.2f}", fontsize=10)
+        shown = _lay(axes, map_HW, most)
+        axes.set_title(f"t = {t:.2f}", fontsize=10)
+    bar = figure.colorbar(shown, ax=panels, fraction=0.02, pad=0.01)
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label("share of maps", fontsize=8)
     axes = figure.add_subplot(grid[1, :])
-    shown = probabilities_KA.max(axis=0).argsort()[::-1][:MOST_LINES]
-    for choice, color, marker in zip(shown, PALETTE, MARKERS, strict=False):
-        percent_K = 100 * probabilities_KA[:, choice]
-        axes.plot(t_K, percent_K, color=color, marker=marker, label=choices[choice])
-    axes.set_ylabel("probability, %")
-    axes.set_ylim(-3, 103)
-    axes.set_xticks([0, 1], [f"t = 0\n“{ends[0]}”", f"t = 1\n“{ends[1]}”"])
+    _probabilities(axes, t_K, probabilities_KA, choices)
+    axes.set_xticks([0, 1], [f"t = 0\n“{fill(ends[0], 60)}”", f"t = 1\n“{fill(ends[1], 60)}”"])
     axes.get_xticklabels()[0].set_horizontalalignment("left")
     axes.get_xticklabels()[1].set_horizontalalignment("right")
+    return save(figure, path)
+
+
+def _probabilities(
+    axes: Axes, t_K: NDArray[np.float64], chances_KA: NDArray[np.float64], choices: Sequence[str]
+) -> None:
+    """A line a choice, those of the likeliest choices."""
+    best = chances_KA.max(axis=0)
+    shown = [choice for choice in best.argsort()[::-1][:MOST_LINES] if best[choice] >= VISIBLE]
+    for choice, color, marker in zip(shown, PALETTE, MARKERS, strict=False):
+        axes.plot(t_K, 100 * chances_KA[:, choice], color=color, marker=marker,
+                  label=choices[choice])  # fmt: skip
+    axes.set_ylabel("probability, %")
+    axes.set_ylim(-3, 103)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     tidy(axes)
-    return save(figure, path)
 
 
 def _show(axes: Axes, example: Example) -> None:
@@ -109,19 +122,19 @@ def _show(axes: Axes, example: Example) -> None:
     axes.axis("off")
 
 
-def _extent(example: Example) -> tuple[float, float, float, float]:
-    """Where a map lies over the picture: on all of it."""
-    height, width = example.picture.shape[:2]
-    return (-0.5, width - 0.5, height - 0.5, -0.5)
-
-
 def _over(figure: Figure, axes: Axes, values_HW: NDArray[np.float64]) -> None:
     """A map over a picture that is there already, and its scale."""
     most = float(values_HW.max()) or 1.0
-    image = axes.images[0]
-    left, right, bottom, top = image.get_extent()
-    aspect = axes.get_aspect()
-    shown = axes.imshow(values_HW, cmap="magma", alpha=0.65, vmin=0, vmax=most,
-                        extent=(left, right, bottom, top), aspect=aspect)  # fmt: skip
+    shown = _lay(axes, values_HW, most)
     bar = figure.colorbar(shown, ax=axes, shrink=0.75, pad=0.02)
     bar.ax.tick_params(labelsize=7, color=GREY)
+
+
+def _lay(axes: Axes, values_HW: NDArray[np.float64], most: float) -> AxesImage:
+    """A map over the whole of the picture that is there already, its colours from 0 to `most`.
+
+    Where the map is 0 the picture shows through most.
+    """
+    return axes.imshow(values_HW, cmap="magma", alpha=0.4 + 0.4 * values_HW / most, vmin=0,
+                       vmax=most, extent=axes.images[0].get_extent(),
+                       aspect=axes.get_aspect())  # fmt: skip

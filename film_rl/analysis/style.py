@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -35,7 +36,8 @@ def looks(labels: Iterable[str]) -> dict[str, tuple[str, str]]:
 def canvas(title: str, note: str, width: float, height: float) -> Figure:
     """An empty figure of so many inches with a title, and a note below (the paper's finding)."""
     figure = Figure(figsize=(width, height), dpi=90, layout="constrained")
-    figure.suptitle(title, fontsize=13)
+    lines = [fill(line, int(10 * width)) for line in title.splitlines()]
+    figure.suptitle("\n".join(lines), fontsize=13)
     if note:
         figure.supxlabel(note, fontsize=9.5, color="#444444", wrap=True)
     return figure
