@@ -13,7 +13,7 @@ SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 # DESIGN: imports only point down this list.
 MAY_IMPORT = {
     "film_rl": {"torch"},
-    "film_rl/analysis": {"film_rl", "torch", "numpy", "matplotlib", "sklearn"},
+    "film_rl/analysis": {"film_rl", "torch", "numpy", "matplotlib", "sklearn", "threadpoolctl"},
     "film_rl/run": {"film_rl", "torch", "numpy", "safetensors", "rich", "filelock", "accelerate"},
     "vqa": {"film_rl", "torch", "numpy", "PIL", "rich", "filelock", "matplotlib", "torchvision"},
     "envs": {"minigrid", "gymnasium", "torch", "numpy"},
@@ -26,7 +26,8 @@ MAY_IMPORT = {
         "film_rl", "envs", "agents", "vqa", "torch", "numpy", "PIL", "tyro", "rich", "cli",
         "trained", "answerer", "training_run", "plain_film", "stable_baselines3",
         "envpool", "matplotlib", "time_to_success", "speed_plots", "level_curves", "published",
-        "random_actions", "paper_rows", "report", "clevr_train", "clevr_sweep", "sweep_tables"},
+        "random_actions", "paper_rows", "report", "clevr_train", "clevr_sweep", "sweep_tables",
+        "studies"},
 }  # fmt: skip
 
 # What could run code from a file, or a string.

@@ -21,7 +21,7 @@ from film_rl.network import FiLMedNetwork
 Which = Literal["gamma", "beta", "both"]
 Change = Callable[[FiLMParams], FiLMParams]
 Measure = Callable[[], float]
-SIZES = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
+SIZES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 NEIGHBOURS = 5
@@ -37,7 +38,9 @@ def projection(pair: tuple[Tensor, Tensor], seed: int = 0) -> dict[str, Any]:
         raise ValueError(f"{len(both_BD)} sentences are too few for a map; expected {FEWEST}")
     perplexity = min(PERPLEXITY, (len(both_BD) - 1) / 3)
     tsne = TSNE(init="pca", perplexity=perplexity, random_state=seed)
-    points = tsne.fit_transform(both_BD.float().numpy())
+    # One thread: the same map on every machine, and no threads that wait for a busy core.
+    with threadpool_limits(limits=1):
+        points = tsne.fit_transform(both_BD.float().numpy())
     return {"points": points.astype(float).round(4).tolist(), "perplexity": perplexity}
 
 

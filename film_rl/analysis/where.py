@@ -74,12 +74,13 @@ def where(parts: Mapping[str, nn.Module], scores: Callable[[], Tensor]) -> Where
 
 
 def winners(x_BCHW: Tensor) -> Tensor:
-    """The share of channels whose largest value lies in each cell, (B, H, W); dead ones aside."""
-    B, C, H, W = x_BCHW.shape
-    most_BC, cell_BC = x_BCHW.flatten(2).max(dim=2)
-    shares_BX = torch.zeros(B, H * W, device=x_BCHW.device)
-    shares_BX.scatter_add_(1, cell_BC, (most_BC > 0).float() / C)
-    return shares_BX.view(B, H, W)
+    """The share of channels whose largest value lies in each cell, (B, H, W); dead ones aside.
+
+    Cells that are equally large share their channel equally: all cells of a wall, say.
+    """
+    is_most_BCHW = (x_BCHW == x_BCHW.amax(dim=(2, 3), keepdim=True)) & (x_BCHW > 0)
+    number_BC11 = is_most_BCHW.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+    return (is_most_BCHW / number_BC11).mean(dim=1)
 
 
 def strength(x_BCHW: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ def test_a_cell_is_shown_by_the_channels_that_are_largest_there():
     x = torch.zeros(1, 4, 2, 3)
     x[0, 0, 0, 2] = x[0, 1, 0, 2] = x[0, 2, 1, 0] = 5.0  # channel 3 is 0 everywhere: dead
     assert winners(x).tolist() == [[[0, 0, 0.5], [0.25, 0, 0]]]
+    x[0, 3, 0, :2] = 1.0  # two cells alike
+    assert winners(x).tolist() == [[[0.125, 0.125, 0.5], [0.25, 0, 0]]]
 
 
 def test_strength_is_the_root_mean_square_over_channels():
