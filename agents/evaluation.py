@@ -23,6 +23,7 @@ World = Any  # an environment of envs.make_env
 Steps = Generator[Observation, int, None]
 """An episode under way: it yields observations and is sent the agent's actions."""
 Play = Callable[[World, int], Steps]
+Act = Callable[[Observation, np.ndarray], np.ndarray]
 Game = tuple[World, Steps, Observation]
 Engine = Literal["minigrid", "tensor"]
 SIDE_BY_SIDE = 512
@@ -125,7 +126,7 @@ def on_tensors(
     agent: BaseAlgorithm, task: Task, seeds: range, deterministic: bool, num_envs: int
 ) -> list[Episode]:
     """The same episodes in the same order, stepped as tensors: minigrid only makes the levels."""
-    with sampling_from(seeds[0], agent), _open_worlds(task, min(num_envs, len(seeds))) as worlds:
+    with sampling_from(seeds[0], agent), open_worlds(task, min(num_envs, len(seeds))) as worlds:
         rounds = (seeds[start : start + num_envs] for start in range(0, len(seeds), num_envs))
         return [one for some in rounds for one in _tensor_round(agent, worlds, some, deterministic)]
 
@@ -134,15 +135,35 @@ def _tensor_round(
     agent: BaseAlgorithm, worlds: Sequence[World], seeds: range, deterministic: bool
 ) -> Iterator[Episode]:
     """One episode a seed, all side by side; each as it ends."""
+    bank, seen = begun_on_tensors(worlds, seeds)
+
+    def act(shown: Observation, _running: np.ndarray) -> np.ndarray:
+        return agent.predict(shown, deterministic=deterministic)[0]
+
+    yield from play_bank(act, bank, seen)
+
+
+def begun_on_tensors(worlds: Sequence[World], seeds: range) -> tuple[LevelBank, Observation]:
+    """The levels of these seeds, at most as many as there are worlds, and their first views."""
     pairs = list(zip(worlds, seeds, strict=False))  # the last round may need fewer worlds
     seen = _stacked([world.reset(seed=seed)[0] for world, seed in pairs])
-    bank = LevelBank.from_minigrid([world for world, _ in pairs])
-    batched = BatchedBabyAI(bank, len(pairs), autoreset=False)
-    action, running = np.zeros(len(pairs), np.int64), np.arange(len(pairs))
+    return LevelBank.from_minigrid([world for world, _ in pairs]), seen
+
+
+def play_bank(act: Act, bank: LevelBank, first: Observation) -> Iterator[Episode]:
+    """One episode a level of the bank, all side by side; each as it ends.
+
+    Args:
+        act: from what running worlds show, and which they are, to their actions.
+        bank: the levels, a world each.
+        first: their first observations.
+    """
+    batched, seen = BatchedBabyAI(bank, len(bank), autoreset=False), dict(first)
+    action, running = np.zeros(len(bank), np.int64), np.arange(len(bank))
     for steps in itertools.count(1):
         # Only running worlds are shown: as many random numbers are drawn as for minigrid's.
         shown = {name: part[running] for name, part in seen.items()}
-        action[running] = agent.predict(shown, deterministic=deterministic)[0]
+        action[running] = act(shown, running)
         step = batched.step(torch.from_numpy(action))
         seen["image"] = step.image.numpy()
         if "last_actions" in seen:
@@ -170,7 +191,7 @@ def run_episodes(
     but the episodes. Actions are sampled from the first seed; the caller's random numbers are left
     as they were.
     """
-    with sampling_from(seeds[0], agent), _open_worlds(task, min(num_envs, len(seeds))) as worlds:
+    with sampling_from(seeds[0], agent), open_worlds(task, min(num_envs, len(seeds))) as worlds:
         for start in range(0, len(seeds), num_envs):
             pairs = zip(worlds, seeds[start : start + num_envs], strict=False)
             games = [game for world, seed in pairs if (game := _begun(world, play(world, seed)))]
@@ -182,7 +203,7 @@ def run_episodes(
 
 
 @contextmanager
-def _open_worlds(task: Task, number: int) -> Iterator[list[World]]:
+def open_worlds(task: Task, number: int) -> Iterator[list[World]]:
     """Worlds of a task, closed in the end."""
     with ExitStack() as stack:
         worlds = [task.make() for _ in range(number)]

@@ -103,15 +103,19 @@ class FiLMExtractor(BaseFeaturesExtractor):
     ) -> Tensor:
         """Codes, FiLM of S sentences, each sample's sentence, last actions -> (B, features_dim)."""
         with autocast(codes_BWHK.device, self.precision):
-            # Not a plain ReLU: blocks end positive, so one shift of these few channels could
-            # silence them for good, and with them all the agent sees (it did, in one run of three).
             x_BCHW = self.network.modulate_cells(codes_BWHK, film_params, sentence_B)
-            x_BHWC = F.leaky_relu(self.squeeze(x_BCHW.permute(0, 2, 3, 1)), 0.1)
-            parts = [x_BHWC.flatten(1)]
-            if last_BA is not None:
-                parts.append(F.one_hot(last_BA, self.num_actions).flatten(1).to(x_BHWC.dtype))
-            features = F.relu(self.head(torch.cat(parts, dim=1)))
+            features = self.flat(x_BCHW, last_BA)
         return features.float()
+
+    def flat(self, x_BCHW: Tensor, last_BA: Tensor | None) -> Tensor:
+        """The blocks' features and the last actions through one layer, (B, features_dim)."""
+        # Not a plain ReLU: blocks end positive, so one shift of these few channels could
+        # silence them for good, and with them all the agent sees (it did, in one run of three).
+        x_BHWC = F.leaky_relu(self.squeeze(x_BCHW.permute(0, 2, 3, 1)), 0.1)
+        parts = [x_BHWC.flatten(1)]
+        if last_BA is not None:
+            parts.append(F.one_hot(last_BA, self.num_actions).flatten(1).to(x_BHWC.dtype))
+        return F.relu(self.head(torch.cat(parts, dim=1)))
 
     def condition(self, tokens_BT: Tensor) -> tuple[FiLMParams, Tensor]:
         """gamma and beta of each block for each distinct sentence, and each sample's sentence."""
