@@ -8,6 +8,7 @@ import pytest
 from tests.experiments.helpers import EXPERIMENTS
 
 OPTION_OF = {
+    "analyze": "--run",
     "babyai_evaluate": "--run",
     "babyai_ppo": "--run",
     "babyai_video": "--run",
