@@ -51,7 +51,11 @@ def answerer_subject(run: RunFolder, questions: int, examples: int, device: str)
         )
     learner, config, vocabulary = load_answerer(run, device)
     model = learner.model
-    assert isinstance(model, QuestionAnswerer)
+    if not isinstance(model, QuestionAnswerer):
+        raise UserError(
+            f"{run.path}: {type(model).__name__} is no FiLM-ed network; give a run of "
+            "clevr_train.py as the paper's network"
+        )
     root = data_folder(config)
     held_out = open_split(config, root, config.val_split, config.val_images, features_for(config))
     split = to_split(held_out, vocabulary)

@@ -105,6 +105,14 @@ def test_figures_agree_with_one_another(analyzed):
             assert 0 <= sum(map(sum, rows)) <= 1 + 1e-4
 
 
+def test_what_is_measured_is_the_accuracy_of_the_run(analyze):
+    """All held-out questions, those of summary.json."""
+    run = Path("runs/clevr_train")
+    assert analyze("--run", str(run), "--what", "mean", "--device", "cpu") == 0
+    accuracy = json.loads((run / "summary.json").read_text())["accuracy"]
+    assert figures_of(run / "analysis", "mean")["plain"] == pytest.approx(accuracy)
+
+
 def test_one_map_and_one_sentence_are_looked_at_where_the_user_says_so(analyze, capsys):
     run, folder = "runs/babyai_ppo", Path("runs/babyai_ppo/analysis")
     assert analyze("--run", run, "--what", "off", "--block", "2", "--map", "3", *FEW) == 0
