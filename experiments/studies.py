@@ -112,7 +112,13 @@ def study_scatter(subject: Subject, request: Request, note: str) -> Study:
     chosen = most_moved(pair[0], SCATTERED) if request.map is None else [request.map - 1]
     by, labels = next(iter(request.labels(subject).items()))
     points = scatter(pair, chosen, labels)
-    figures = {"block": name, "by": by, "sentences": list(subject.sentences), **points}
+    figures = {
+        "block": name,
+        "by": by,
+        "sentences": list(subject.sentences),
+        "labels": points["labels"],
+        "maps": {feature + 1: found for feature, found in points["features"].items()},
+    }
     why = "" if request.map else ": feature maps whose gamma moves most"
     title = f"gamma against beta in {name}{why}\na point a sentence; dashed: no change (1 and 0)"
     return Study(

@@ -121,6 +121,7 @@ def test_one_map_and_one_sentence_are_looked_at_where_the_user_says_so(analyze, 
     assert row["harm"] == pytest.approx(figures_of(folder, "off")["plain"] - row["measured"])
     assert analyze("--run", run, "--what", "scatter", "tsne", "--by", "red", *FEW) == 0
     assert set(figures_of(folder, "scatter")["labels"]) == {"with “red”", "without “red”"}
+    assert len(figures_of(folder, "scatter")["maps"]) == 6
     ends = ("go to the red ball", "open the blue door")
     strip = ("--what", "interpolation", "--between", *ends, "--steps", "3")
     assert analyze("--run", run, *strip, *FEW) == 0
