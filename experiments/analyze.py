@@ -59,6 +59,9 @@ class Options:
     """How many examples to show where features come from."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    results: Path | None = None
+    """A file of rows that a question answerer's figures are added to, such as
+    docs/results/paper.json; report.py then writes docs/paper.md anew."""
 
 
 def main() -> None:
@@ -96,6 +99,8 @@ def _subject(run: "RunFolder", options: Options) -> "Subject":
             "(clevr_train.py); type --run with the folder of one"
         )
     if "instr" in names:
+        if options.results is not None:
+            raise UserError(f"--results: {run.path} is a run of an agent; the paper has none")
         from agents.subject import agent_subject
 
         return agent_subject(run, options.episodes, options.examples, options.device)
@@ -124,7 +129,7 @@ def _analyze(run: "RunFolder", subject: "Subject", options: Options) -> None:
         request.check(subject)
     except ValueError as error:
         raise UserError(str(error)) from None
-    folder = run.folder("analysis")
+    folder, figures = run.folder("analysis"), {}
     for what in dict.fromkeys(options.what or get_args(What)):
         try:
             study = STUDIES[what](subject, request, found(what))
@@ -133,7 +138,7 @@ def _analyze(run: "RunFolder", subject: "Subject", options: Options) -> None:
                 raise UserError(f"--what {what}: {reason}") from None
             print(f"\n{what}: left out, {reason}")
             continue
-        path = folder / f"{what}.json"
+        path, figures[what] = folder / f"{what}.json", study.figures
         paper = {"source": SOURCE, **FINDINGS.get(what, {"note": None})}
         write_atomically(path, to_json({"what": what, **study.figures, "paper": paper}))
         pictures = study.draw(folder)
@@ -141,6 +146,11 @@ def _analyze(run: "RunFolder", subject: "Subject", options: Options) -> None:
         for line in [*study.lines, *filter(None, [found(what)])]:
             print(f"  {line}")
         print(f"  {', '.join(str(one) for one in [path, *pictures])}")
+    if options.results is not None:
+        from microscope_rows import add_rows
+
+        add_rows(run, figures, len(subject.sentences), options.results)
+        print(f"\nrows: {options.results}")
 
 
 if __name__ == "__main__":

@@ -137,6 +137,24 @@ def test_one_map_and_one_sentence_are_looked_at_where_the_user_says_so(analyze, 
     assert "Perez et al. 2018" in capsys.readouterr().out
 
 
+def test_figures_become_rows_beside_the_published_ones(analyze, tmp_path, capsys):
+    rows = tmp_path / "rows.json"
+    shutil.copy(EXPERIMENTS.parent / "docs" / "results" / "paper.json", rows)
+    what = ("--what", "statistics", "mean", "noise", "tsne", "--results", str(rows))
+    assert analyze("--run", "runs/clevr_train", *what, *FEW) == 0
+    part = [row for row in json.loads(rows.read_text()) if row["part"] == "what gamma and beta do"]
+    mine = [row for row in part if "12 images" in (row["data"] or "")]
+    assert len(mine) == 5
+    assert len({row["what"] for row in part}) == 6  # the lines are those of the document
+    mean = figures_of(Path("runs/clevr_train/analysis"), "mean")
+    (row,) = [row for row in mine if row["what"].startswith("beta replaced")]
+    assert row["paper"] == -1.0
+    points = 100 * (mean["beta"] - mean["plain"])
+    assert row["figures"]["points"] == pytest.approx(points, abs=0.06)
+    assert analyze("--run", "runs/babyai_ppo", *what[:2], *what[-2:], *FEW) == 2
+    assert "a run of an agent" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("run", "options", "words"),
     [
