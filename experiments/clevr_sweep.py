@@ -1,13 +1,13 @@
 """What clevr_ablations.py and clevr_systems.py have in common: many trainings, and their table."""
 
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import cli
+from clevr_train import train_and_finish, typed_preset
 from paper_rows import PAPER
 from report import typed
 
@@ -61,9 +61,7 @@ class Line:
 
 def read_options(options_class: type[T], description: str) -> T:
     """The command line; what it does not say is the preset's, without the baseline of each run."""
-    words = " ".join(sys.argv[1:]).replace("=", " ").split()
-    name = words[words.index("--preset") + 1] if "--preset" in words[:-1] else "small"
-    preset: Any = name if name in PRESETS else "small"
+    preset = typed_preset()
     return cli.parse(options_class, description, options_class(**defaults(preset), preset=preset))
 
 
@@ -125,8 +123,6 @@ def check_lines(lines: Sequence[Line]) -> None:
 
 def train(run: "RunFolder", config: VQAConfig) -> None:
     """Train one network to its end, as clevr_train.py does, and evaluate it."""
-    from clevr_train import train_and_finish
-
     from film_rl.run import Team
 
     train_and_finish(run, config, Team())

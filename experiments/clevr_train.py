@@ -62,12 +62,12 @@ def main() -> None:
 
 def read_options() -> Options:
     """The command line; what it does not say is the preset's for the system."""
-    preset = _preset()
+    preset = typed_preset()
     default = Options(**vars(preset_for(preset, _typed("--system", "film"))), preset=preset)
     return cli.parse(Options, __doc__ or "", default)
 
 
-def _preset() -> Literal["small", "paper", "fast"]:
+def typed_preset() -> Literal["small", "paper", "fast"]:
     """The preset on the command line, before the rest is read: it is the rest's default."""
     name = _typed("--preset", "small")
     return name if name in PRESETS else "small"  # type: ignore[return-value]

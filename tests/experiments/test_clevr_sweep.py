@@ -78,6 +78,21 @@ def test_a_row_s_command_makes_the_same_network(finished):
     assert {**row, "commit": ""} == {**rows[1], "commit": ""}
 
 
+def test_systems_stand_beside_the_published_ones_and_share_film_s_runs_with_the_ablations(finished):
+    words = (*SMALL, "--systems", "prior", "lstm", "film", "--seeds", "1", "--run", "runs/whole")
+    result = script("clevr_systems", *words, "--results", "systems.json", cwd=finished)
+    assert result.returncode == 0, result.stderr
+    assert "3 runs in runs/whole, 2 left" in result.stdout
+    assert workers_of(finished / "runs/whole/film/0") == 1
+    assert "(94.3)" in result.stdout  # what FiLM counts right in the paper
+    rows = {row["what"]: row for row in json.loads((finished / "systems.json").read_text())}
+    assert [len(row["paper"]) for row in rows.values()] == [6, 6, 6]
+    evaluation, _ = figures_of(finished / "runs/whole/lstm/0")
+    for column, accuracy in rows["LSTM"]["figures"].items():
+        row = {"overall": evaluation["overall"], **evaluation["category"]}[column]
+        assert accuracy == round(100 * row["accuracy"], 1)
+
+
 def test_a_sweep_killed_in_the_middle_goes_on_and_ends_with_the_same_figures(finished):
     words = (*ABLATIONS, "--run", "runs/killed")
     command = [sys.executable, str(EXPERIMENTS / "clevr_ablations.py"), *words]
@@ -106,6 +121,7 @@ def test_a_folder_of_another_sweep_is_refused_with_what_differs(finished):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--systems", "flim"), ("--systems flim", "did you mean 'film'?")),
         (("--variant", "no-residal"), ("--variant no-residal", "did you mean 'no-residual'?")),
         (("--seeds", "0"), ("--seeds 0; expected 1 or more",)),
         (("--table", "4"), ("retrospective",)),
@@ -114,5 +130,6 @@ def test_a_folder_of_another_sweep_is_refused_with_what_differs(finished):
     ],
 )
 def test_nonsense_is_refused_before_anything_is_made(arguments, words, tmp_path):
-    refused(script("clevr_ablations", *arguments, cwd=tmp_path), *words)
+    name = "clevr_systems" if "--systems" in arguments else "clevr_ablations"
+    refused(script(name, *arguments, cwd=tmp_path), *words)
     assert list(tmp_path.iterdir()) == []

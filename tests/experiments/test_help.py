@@ -20,6 +20,7 @@ OPTION_OF = {
     "clevr_render": "--fit",
     "clevr_speed": "--questions",
     "clevr_statistics": "--official",
+    "clevr_systems": "--systems",
     "clevr_train": "--run",
     "parity": "--steps",
     "report": "--add",
