@@ -5,11 +5,13 @@
     python experiments/clevr_train.py --data CLEVR_v1.0 --preset fast
     python experiments/clevr_train.py --data CLEVR_v1.0 --preset paper --run runs/paper
     python experiments/clevr_train.py --run runs/clevr-small --resume
+    python experiments/clevr_train.py --start runs/clevr-small --tune film --data FOLDER --steps 500
     torchrun --nproc-per-node 8 -- experiments/clevr_train.py --data CLEVR_v1.0 --preset fast
 
 The preset `small` (the default) makes its own data and takes under ten minutes on two CPU cores;
 `paper` is the paper's network and training; `fast` the same network with large batches. With
---system another system is trained in FiLM's place, with the sizes that the preset has for it.
+--system another system is trained in FiLM's place, with the sizes that the preset has for it; with
+--start a trained network is fine-tuned: all options not typed are then that run's.
 """
 
 import sys
@@ -44,9 +46,14 @@ def main() -> None:
         from film_rl.run.accelerated import join_team
         from vqa.batches import check_division
         from vqa.check import check
+        from vqa.fine_tune import check_start
 
+        if options.start and not options.resume:
+            options = options_of_start(options)
         config = wanted_config(options, VQAConfig)
         check(config)
+        if not options.resume:
+            check_start(config)
         team = join_team(config.device)
         check_division(config, team.part[1])
         path = str(open_run(options, config, f"clevr {options.preset}").path) if team.first else ""
@@ -67,6 +74,25 @@ def read_options() -> Options:
     return cli.parse(Options, __doc__ or "", default)
 
 
+def options_of_start(options: Options) -> Options:
+    """The command line read again: what it does not say is the run's from which training starts.
+
+    Raises:
+        UserError: there is no such run; a preset is typed too.
+    """
+    from film_rl.run import RunFolder, UserError
+    from vqa.fine_tune import continued
+
+    if options.preset != "small":
+        raise UserError(
+            f"--preset {options.preset} and --start {options.start}: the options are those of the "
+            "run to start from; leave --preset out"
+        )
+    start = RunFolder.existing(str(options.start))
+    default = Options(**vars(continued(start.config(VQAConfig), start.path)))
+    return cli.parse(Options, __doc__ or "", default)
+
+
 def typed_preset() -> Literal["small", "paper", "fast"]:
     """The preset on the command line, before the rest is read: it is the rest's default."""
     name = _typed("--preset", "small")
@@ -81,23 +107,17 @@ def _typed(option: str, default: str) -> str:
 def train_and_finish(run: "RunFolder", config: VQAConfig, team: "Team") -> None:
     """Make or read the data and train to the end; the first process then evaluates and draws."""
     from film_rl.run import Interrupted, NonFiniteError
+    from vqa.fine_tune import begin, write_origin
     from vqa.finish import finish
-    from vqa.prepare import (
-        fresh_learner,
-        to_split,
-        train_split,
-        training_data,
-        vocabulary_of,
-    )
+    from vqa.prepare import to_split, train_split, training_data
     from vqa.training import train
 
     began = time.monotonic()
     with team.first_goes_ahead():
         train_data, val_data, first = training_data(config)
-    vocabulary = vocabulary_of(train_data)
+    learner, vocabulary, origin = begin(config, train_data, run)
     splits = train_split(train_data, first, vocabulary), to_split(val_data, vocabulary)
     seconds = {"data": time.monotonic() - began}
-    learner = fresh_learner(config, vocabulary)
     learner.join(team)
     if not team.first:
         with suppress(Interrupted, NonFiniteError):  # the first process tells
@@ -105,6 +125,7 @@ def train_and_finish(run: "RunFolder", config: VQAConfig, team: "Team") -> None:
             team.leave()
         return
     vocabulary.save(run.path / "vocab.json")
+    write_origin(run, origin)
     print(
         f"training on {len(train_data):,} questions about {len(train_data.images):,} images",
         flush=True,

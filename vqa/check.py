@@ -4,16 +4,20 @@ from pathlib import Path
 
 import torch
 
+from film_rl.errors import did_you_mean
 from film_rl.run import UserError, choose_device, choose_precision
 from vqa.config import VQAConfig
 from vqa.features import resnet101
 from vqa.layout import question_file
+from vqa.make_data import PALETTES
 from vqa.systems import build_system, check_system
 
 LOWEST = {
     "image_size": 8,
     "train_images": 0,
     "val_images": 0,
+    "val_skip": 0,
+    "word_threshold": 1,
     "per_image": 1,
     "easy_per_image": 0,
     "stem_channels": 1,
@@ -69,13 +73,11 @@ def check(config: VQAConfig) -> None:
     for name, highest in HIGHEST.items():
         if getattr(config, name) > highest:
             raise UserError(f"{_typed(name)} {getattr(config, name)}: expected {highest} or less")
-    for name in ("first", "easy", "fall"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UserError(f"{_typed(name)} {getattr(config, name)}; expected 0 to 1")
-    if config.first + config.easy > 1:
+    _check_shares(config)
+    if config.start is None and (config.tune != "all" or config.word_threshold > 1):
         raise UserError(
-            f"--first {config.first} and --easy {config.easy} are more than the whole training; "
-            "type --first 0.12 --easy 0.28"
+            "--tune and --word-threshold say how a trained network is fine-tuned; type "
+            "--start RUN, the run folder of that network"
         )
     if not 0 < config.learning_rate < float("inf"):
         raise UserError(
@@ -89,6 +91,19 @@ def check(config: VQAConfig) -> None:
     _check_network(config)
 
 
+def _check_shares(config: VQAConfig) -> None:
+    for name in ("first", "easy", "fall"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UserError(f"{_typed(name)} {getattr(config, name)}; expected 0 to 1")
+    if config.first + config.easy > 1:
+        raise UserError(
+            f"--first {config.first} and --easy {config.easy} are more than the whole training; "
+            "type --first 0.12 --easy 0.28"
+        )
+    if not 0 < config.train_share <= 1:
+        raise UserError(f"--train-share {config.train_share}; expected above 0, to 1")
+
+
 def _check_data(config: VQAConfig) -> None:
     if config.data is not None:
         if not Path(config.data).is_dir():
@@ -97,15 +112,32 @@ def _check_data(config: VQAConfig) -> None:
             )
         for split in (config.train_split, config.val_split):
             question_file(Path(config.data), split)
-    elif (config.train_split, config.val_split) != ("train", "val"):
-        raise UserError("--train-split and --val-split name splits of a folder; type --data FOLDER")
+    elif unknown := {config.train_split, config.val_split} - PALETTES.keys():
+        split = min(unknown)
+        raise UserError(
+            f"no split {split!r} can be generated: expected {', '.join(PALETTES)}"
+            f"{did_you_mean(split, PALETTES)} (or type --data FOLDER for one that has it)"
+        )
     elif min(config.train_images, config.val_images) < 2:
         raise UserError(
             "data to generate need a size: type --train-images 10000 --val-images 1000, "
             "or --data FOLDER for a folder in CLEVR's official format"
         )
+    if config.train_split == config.val_split:
+        _check_one_split(config)
     if not 3 <= config.max_objects <= 10:
         raise UserError(f"--max-objects {config.max_objects}; expected 3 to 10")
+
+
+def _check_one_split(config: VQAConfig) -> None:
+    """Training takes the first images of the split, and what is held out comes after these."""
+    if not 0 < config.train_images <= config.val_skip:
+        raise UserError(
+            f"--train-split and --val-split are both {config.val_split}, of which training takes "
+            f"{f'{config.train_images:,}' if config.train_images else 'all'} images and "
+            f"{config.val_skip:,} are passed over; type --train-images 1000 --val-skip 1000, or "
+            "another split"
+        )
 
 
 def _check_network(config: VQAConfig) -> None:

@@ -10,6 +10,7 @@ Conditioning = Literal["film", "bias", "scale", "gate", "concat", "none"]
 Placement = Literal["before_conv1", "after_conv2", "after_norm", "after_relu2", "after_residual"]
 GammaFn = Literal["identity", "sigmoid", "tanh", "exp"]
 GeneratorKind = Literal["linear", "mlp", "recurrent"]
+Tuned = Literal["all", "film"]
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,9 @@ class VQAConfig:
     data: str | None = None
     """A folder in CLEVR's official format (images/, questions/); without it data are generated."""
     train_split: str = "train"
-    """The split of --data to train on: train, CoGenT's trainA ..."""
+    """The split to train on: train, CoGenT's trainA ... Generated data have those of CoGenT too."""
     val_split: str = "val"
-    """The held-out split of --data: val, CoGenT's valA or valB ..."""
+    """The held-out split: val, CoGenT's valA or valB ..."""
     cache: str = "runs/clevr-data"
     """Where generated data and prepared images are kept; data already there are used again."""
     image_size: int = 96
@@ -30,6 +31,10 @@ class VQAConfig:
     """Images to train on; with --data at most this many of the folder's (0: all)."""
     val_images: int = 1_000
     """Held-out images, like train_images."""
+    val_skip: int = 0
+    """Held-out images to pass over first: where training uses the first ones of the same split."""
+    train_share: float = 1.0
+    """Share of the training images to use, the first ones, with all their questions."""
     max_objects: int = 6
     """Most objects in a generated scene; the least is 3, CLEVR's most is 10."""
     per_image: int = 10
@@ -84,6 +89,14 @@ class VQAConfig:
     """Feature maps before the global max-pooling."""
     classifier_hidden: int = 256
     """Hidden units of the classifier."""
+
+    start: str | None = None
+    """A finished or stopped run whose network to fine-tune; the other options are then its own, but
+    for the curriculum, which is left out."""
+    tune: Tuned = "all"
+    """What --start tunes: all, or film, only what makes gamma and beta (the rest is frozen)."""
+    word_threshold: int = 1
+    """A word that --start does not know is learned if the questions have it so many times."""
 
     steps: int = 5_600
     """Gradient steps to train for; 0: --epochs says how long."""

@@ -1,7 +1,7 @@
 """Questions with the images they are about: from an official folder, or from what was generated."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -55,6 +55,19 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.questions)
 
+    def share(self, share: float) -> "Dataset":
+        """The first images, this share of all (at least one), with all their questions."""
+        kept = max(1, round(share * len(self.images)))
+        indices = {index for index, row in self._row_of.items() if row < kept}
+        return replace(
+            self,
+            images=self.images[:kept],
+            questions=[q for q in self.questions if q["image_index"] in indices],
+            scenes=None if self.scenes is None else self.scenes[:kept],
+            image_indices=self.image_indices[:kept],
+            features=None if self.features is None else self.features[:kept],
+        )
+
     @cached_property
     def rows(self) -> Tensor:
         """Per question the row of its image, int64."""
@@ -90,6 +103,7 @@ def open_folder(
     cache: Path | str = CACHE,
     most_images: int | None = None,
     *,
+    skip: int = 0,
     with_scenes: bool = True,
 ) -> Dataset:
     """A split of an official folder: CLEVR, CoGenT or CLEVR-Humans, whole or cut short.
@@ -103,20 +117,25 @@ def open_folder(
         size: height and width of the images.
         cache: folder for the prepared images.
         most_images: read only so many, those of lowest index, and the questions about them.
+        skip: pass over so many images before, those of lowest index.
         with_scenes: read the scenes too; training does without their 0.7 GB.
 
     Raises:
-        DataError: a file is missing or damaged, naming it, and the index in it.
+        DataError: a file is missing or damaged, naming it, and the index in it; no image is left.
     """
     root = Path(root)
     file = question_file(root, split)
     questions = load_questions(file)
     names = _images_of(questions, str(file))
-    indices = sorted(names)[:most_images]
-    kept = set(indices)
+    indices = sorted(names)[: None if most_images is None else skip + most_images]
+    if skip >= len(indices):
+        raise DataError(f"{file}: has {len(names)} images; none is left after {skip} of them")
     folder = image_folder(root, split)
     files = [folder / names[index] for index in indices]
-    images = cached_images(files, cache_folder(root, split, size, cache), size)
+    # One cache serves every skip: it begins with the first image.
+    images = cached_images(files, cache_folder(root, split, size, cache), size)[skip:]
+    indices = indices[skip:]
+    kept = set(indices)
     return Dataset(
         images,
         [question for question in questions if question["image_index"] in kept],

@@ -12,6 +12,7 @@ from vqa.config import VQAConfig
 from vqa.consistency import consistency
 from vqa.dataset import Dataset
 from vqa.evaluation import answers_of, evaluate, other_images
+from vqa.fine_tune import read_origin
 from vqa.learner import Learner, accuracy, predict
 from vqa.pictures import example_answers, learning_curve
 from vqa.questions import ANSWERS
@@ -59,6 +60,7 @@ def finish(
         "precision": str(learner.precision).removeprefix("torch."),
         "device": describe_device(learner.device),
         "seed": config.seed,
+        "start": read_origin(run),
         "evaluation": figures,
         "files": {
             "learning_curve": str(curve.relative_to(run.path)),

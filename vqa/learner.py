@@ -39,6 +39,7 @@ class Learner:
 
     Attributes:
         team: the processes that share each batch; one, until `join`.
+        tuned: the parts that training changes; the whole model, until `tune`.
     """
 
     def __init__(
@@ -58,6 +59,14 @@ class Learner:
             self.model.parameters(), weight_decay=weight_decay, fused=fused
         )
         self.team = Team()
+        self.tuned: tuple[nn.Module, ...] = (self.model,)
+
+    def tune(self, *parts: nn.Module) -> None:
+        """Train these parts only: all else stays as it is, also what batch norms have measured."""
+        self.tuned = parts
+        self.model.requires_grad_(False)  # Adam passes by what has no gradient
+        for part in parts:
+            part.requires_grad_(True)
 
     def join(self, team: Team) -> None:
         """Train with other processes from now on: each gives `update` its part of the batch."""
@@ -106,7 +115,9 @@ class Learner:
         Raises:
             NonFiniteError: the loss or a gradient is NaN or infinite; nothing was changed.
         """
-        self.model.train()
+        self.model.eval()
+        for part in self.tuned:
+            part.train()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss, logits_QA = self.loss(batch)
@@ -134,7 +145,7 @@ class Learner:
         for i in unused:
             learned[i].grad, used[i] = torch.zeros_like(learned[i]), 0.0
         gradients = [p.grad for p in learned if p.grad is not None]
-        moving = [b for b in self.model.buffers() if b.is_floating_point()]
+        moving = [b for part in self.tuned for b in part.buffers() if b.is_floating_point()]
         self.team.average([*gradients, *moving, used, *figures], weight)
         for i in unused:
             if not used[i]:

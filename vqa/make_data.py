@@ -12,6 +12,11 @@ from film_rl.run.files import sha256, to_json
 from vqa.write_folder import ZERO_HOP, SplitRules, write_split
 
 FIRST = "first"  # the split that a training begins with
+PALETTES = {"train": "all", "val": "all"} | {
+    f"{split}{palette}": palette for split in ("train", "val") for palette in "AB"
+}
+"""The splits that can be made, and the colours of their cubes and cylinders (CoGenT's A and B)."""
+FAR = {"all": 0, "A": 10**9, "B": 2 * 10**9}  # seeds of a palette's own: no two scenes are akin
 
 
 def made_folder(cache: Path, splits: Sequence[SplitRules], processes: int) -> Path:
@@ -31,8 +36,8 @@ def made_folder(cache: Path, splits: Sequence[SplitRules], processes: int) -> Pa
 
 
 def small_splits(
-    train: int,
-    val: int,
+    train: tuple[str, int],
+    val: tuple[str, int],
     *,
     size: int,
     max_objects: int,
@@ -41,29 +46,54 @@ def small_splits(
     first: int,
     seed: int,
 ) -> list[SplitRules]:
-    """What to make for training on square images: the splits train, val and, unless empty, first.
+    """What to make for training on square images: two splits and, unless it is empty, first.
 
-    Easy questions are for the training only. The images of `first` show one or two objects.
+    Easy questions are for the training only. The images of `first` show one or two objects, in the
+    training's colours. One split for training and held out is made once, as large as the larger.
+
+    Args:
+        train: name (of PALETTES) and number of images of the split to train on.
+        val: the same of the split to hold out.
+        size: of the images.
+        max_objects: in a scene.
+        per_image: questions about an image.
+        easy_per_image: further, easy questions about a training image.
+        first: images of one or two objects.
+        seed: of everything.
     """
     rules = SplitRules(
-        split="train",
-        images=train,
-        seed=3 * seed,
+        split=train[0],
+        images=train[1],
+        seed=_seed(train[0], seed),
         width=size,
         height=size,
         num_objects=(3, max_objects),
+        palette=PALETTES[train[0]],
         per_image=per_image,
         easy_per_image=easy_per_image,
     )
-    held_out = replace(rules, split="val", images=val, seed=3 * seed + 1, easy_per_image=0)
+    held_out = replace(
+        rules,
+        split=val[0],
+        images=val[1],
+        seed=_seed(val[0], seed),
+        palette=PALETTES[val[0]],
+        easy_per_image=0,
+    )
+    if train[0] == val[0]:
+        return [replace(held_out, images=max(train[1], val[1]))]
     simple = replace(
         rules,
         split=FIRST,
         images=first,
-        seed=3 * seed + 2,
+        seed=3 * seed + 2 + FAR[rules.palette],
         num_objects=(1, 2),
         per_image=len(ZERO_HOP),
         families=tuple(ZERO_HOP),
         easy_per_image=0,
     )
     return [rules, held_out, simple] if first else [rules, held_out]
+
+
+def _seed(split: str, seed: int) -> int:
+    return 3 * seed + split.startswith("val") + FAR[PALETTES[split]]

@@ -23,8 +23,8 @@ def data_folder(config: VQAConfig) -> Path:
     if config.data is not None:
         return Path(config.data)
     splits = small_splits(
-        config.train_images,
-        config.val_images,
+        (config.train_split, config.train_images),
+        (config.val_split, config.val_skip + config.val_images),
         size=config.image_size,
         max_objects=config.max_objects,
         per_image=config.per_image,
@@ -53,6 +53,7 @@ def open_split(
     most_images: int,
     features: Features | None,
     *,
+    skip: int = 0,
     with_scenes: bool = True,
 ) -> Dataset:
     """A split of an official folder at the network's image size, with features if they are input.
@@ -63,6 +64,7 @@ def open_split(
         split: train, val, test, ...
         most_images: how many, those of lowest index; 0 are all of them.
         features: of `features_for`.
+        skip: pass over so many images before those.
         with_scenes: read the scenes too; training does without.
 
     Raises:
@@ -71,11 +73,12 @@ def open_split(
     """
     size, cache = config.image_size, config.cache
     most = most_images or None
-    dataset = open_folder(root, split, size, cache, most, with_scenes=with_scenes)
+    dataset = open_folder(root, split, size, cache, most, skip=skip, with_scenes=with_scenes)
     if features is None:
         return dataset
     folder = cache_folder(root, split, size, cache)
-    maps_NCHW = features.cached(dataset.images, folder.with_name(f"{folder.name}-features"))
+    after = f"-after-{skip}" if skip else ""
+    maps_NCHW = features.cached(dataset.images, folder.with_name(f"{folder.name}-features{after}"))
     if maps_NCHW.shape[1] != config.feature_channels:
         raise UserError(
             f"the features have {maps_NCHW.shape[1]} channels, not {config.feature_channels}; "
@@ -103,12 +106,25 @@ def training_data(
     features = features or features_for(config)
     opened = partial(open_split, config, root, features=features)
     train = opened(config.train_split, config.train_images, with_scenes=False)
-    val = opened(config.val_split, config.val_images)
+    val = opened(config.val_split, config.val_images, skip=config.val_skip)
     first = opened(FIRST, 0, with_scenes=False) if _first_images(config) else None
+    if config.train_share < 1:
+        train = train.share(config.train_share)
+        first = first.share(config.train_share) if first else None
     check_disjoint(train, val)
     for each in (train, val):
         check_answered(each)
     return train, val, first
+
+
+def held_out_data(config: VQAConfig, features: Features | None = None) -> Dataset:
+    """What a training run holds out, alone."""
+    root = data_folder(config)
+    features = features or features_for(config)
+    skip, most = config.val_skip, config.val_images
+    dataset = open_split(config, root, config.val_split, most, features, skip=skip)
+    check_answered(dataset)
+    return dataset
 
 
 def _first_images(config: VQAConfig) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from film_rl.run import (
+    Checkpoint,
     Checkpointer,
     Interrupted,
     Metrics,
@@ -254,6 +255,21 @@ class _Loop:
         Checkpointer(self.folder.checkpoints).save(self.step, state)
 
 
+def trained(config: VQAConfig, run: RunFolder) -> Checkpoint:
+    """What training came to: the best checkpoint with --patience, else the last.
+
+    Raises:
+        UserError: the run has no checkpoint yet.
+    """
+    best = Checkpointer(run.path / "best").load() if config.patience else None
+    checkpoint = best or Checkpointer(run.checkpoints).load()
+    if checkpoint is None:
+        raise UserError(
+            f"{run.path} has no checkpoint yet; train it with --run {run.path} --resume"
+        )
+    return checkpoint
+
+
 def restore_trained(config: VQAConfig, learner: Learner, run: RunFolder) -> int:
     """Put a fresh learner to the trained weights: the best with --patience, else the last.
 
@@ -263,16 +279,16 @@ def restore_trained(config: VQAConfig, learner: Learner, run: RunFolder) -> int:
     Raises:
         UserError: the run has no checkpoint yet, or one of another configuration.
     """
-    best = Checkpointer(run.path / "best").load() if config.patience else None
-    checkpoint = best or Checkpointer(run.checkpoints).load()
-    if checkpoint is None:
-        raise UserError(
-            f"{run.path} has no checkpoint yet; train it with --run {run.path} --resume"
-        )
+    checkpoint = trained(config, run)
+    load_weights(learner, checkpoint.state["learner"]["model"], run)
+    return checkpoint.step
+
+
+def load_weights(learner: Learner, state: Any, run: RunFolder) -> None:
+    """Put a learner to weights of a run; a UserError where they are of another configuration."""
     try:
-        learner.model.load_state_dict(checkpoint.state["learner"]["model"])
+        learner.model.load_state_dict(state)
     except (RuntimeError, KeyError, TypeError) as error:
         raise UserError(
             f"{run.path}: the checkpoint is not of this configuration ({error})"
         ) from None
-    return checkpoint.step

@@ -40,10 +40,11 @@ NAME = re.compile(r"step_(\d{12})")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded training state and the step it was taken at."""
+    """A loaded training state, the step it was taken at, and the digest of its tensors' file."""
 
     step: int
     state: Any
+    sha256: str
 
 
 class Checkpointer:
@@ -191,7 +192,8 @@ def read(folder: Path) -> Checkpoint:
     step, contents = verify(folder)
     try:
         tensors = safetensors.torch.load(contents["tensors.safetensors"])
-        return Checkpoint(step, unpack(json.loads(contents["state.json"]), tensors))
+        state = unpack(json.loads(contents["state.json"]), tensors)
+        return Checkpoint(step, state, sha256(contents["tensors.safetensors"]))
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{folder} is not a checkpoint of this program ({error})") from None
 

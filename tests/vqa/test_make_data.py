@@ -11,7 +11,14 @@ from vqa.write_folder import ZERO_HOP
 
 def test_data_are_made_once_and_can_be_trained_on(tmp_path):
     splits = small_splits(
-        6, 3, size=24, max_objects=4, per_image=3, easy_per_image=2, first=4, seed=5
+        ("train", 6),
+        ("val", 3),
+        size=24,
+        max_objects=4,
+        per_image=3,
+        easy_per_image=2,
+        first=4,
+        seed=5,
     )
     root = made_folder(tmp_path, splits, processes=1)
     written = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
@@ -35,7 +42,9 @@ def test_data_are_made_once_and_can_be_trained_on(tmp_path):
 def test_another_seed_makes_other_data_elsewhere(tmp_path):
     options = {"size": 16, "max_objects": 3, "per_image": 1, "easy_per_image": 0, "first": 0}
     roots = [
-        made_folder(tmp_path, small_splits(2, 2, **options, seed=seed), processes=1)
+        made_folder(
+            tmp_path, small_splits(("train", 2), ("val", 2), **options, seed=seed), processes=1
+        )
         for seed in (0, 1)
     ]
     first, second = (open_folder(root, "train", 16, tmp_path) for root in roots)
