@@ -80,7 +80,7 @@ def evaluate(
         return _rows((key(q) if q.get("program") else None for q in questions), right)
 
     return {
-        "overall": _row(right),
+        "overall": row(right),
         "category": by(lambda q: category(q["program"])),
         "type": by(lambda q: question_type(q["program"])),
         "family": _rows((q.get("question_family_index") for q in questions), right),
@@ -141,10 +141,11 @@ def _rows(keys: Iterable[Any], right: Sequence[bool]) -> dict[str, Row]:
     for key, one in zip(keys, right, strict=True):
         if key is not None:
             groups[key].append(one)
-    return {str(key): _row(groups[key]) for key in sorted(groups)}
+    return {str(key): row(groups[key]) for key in sorted(groups)}
 
 
-def _row(right: Sequence[bool]) -> Row:
+def row(right: Sequence[bool]) -> Row:
+    """The accuracy, None without questions, and the number of questions."""
     return {"accuracy": sum(right) / len(right) if right else None, "questions": len(right)}
 
 
