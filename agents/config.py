@@ -17,6 +17,9 @@ class AgentConfig:
     {color}, {object} and {location} for every combination. Each episode draws one."""
     level: str | None = None
     """A BabyAI level instead of sentences, such as BabyAI-GoToLocal-v0."""
+    hold_out: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """A colour and an object that no sentence of training names together, such as "red key"; repeat
+    it for several. Such things still lie about as distractors (envs/hold_out.py)."""
     room_size: int | None = None
     """Cells along a room's side, walls included (sentences only; 8 when not given)."""
     distractors: int | None = None

@@ -15,7 +15,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.evaluation import SIDE_BY_SIDE, Steps, World, run_episodes, wilson_interval
 from agents.task import EVALUATION_SEED, TaskLike, as_task
-from envs import expand, parse_instruction, tokenize
+from envs import parse_instruction, tokenize
 from envs.grammar import COLORS, KINDS, MOVABLE, Descr, GoTo, Instruction, Pickup
 
 
@@ -58,7 +58,7 @@ def language_control(
     same sentence about another thing. Arguments as of `agents.evaluate`.
     """
     task = as_task(task, agent)
-    known = None if task.is_level else [parse_instruction(one) for one in expand(task.names)]
+    known = None if task.is_level else [parse_instruction(one) for one in task.sentences]
     outcomes: list[str] = []
 
     def play(env: World, world_seed: int) -> Steps:

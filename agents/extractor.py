@@ -4,6 +4,8 @@ Shape suffixes: B samples, S distinct sentences, T words, W H K the view's x, y 
 C feature maps, A last actions.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from gymnasium import spaces
@@ -37,6 +39,10 @@ class FiLMExtractor(BaseFeaturesExtractor):
         features_dim: size of the features.
         precision: bfloat16 runs the network under autocast; features are float32 either way.
 
+    Attributes:
+        reader: makes gamma and beta of sentences (S, T) in the place of the network's own reading,
+            where it is set: for experiments with what the agent is told.
+
     Raises:
         UserError: the images are pixels.
     """
@@ -56,6 +62,7 @@ class FiLMExtractor(BaseFeaturesExtractor):
             raise ValueError(f"blocks={blocks}; expected at least one FiLM-ed block")
         super().__init__(observation_space, features_dim)
         self.precision = precision
+        self.reader: Callable[[Tensor], FiLMParams] | None = None
         image, instruction = observation_space["image"], observation_space["instruction"]
         if image.high.max() > MAX_CODE:
             raise UserError(
@@ -128,4 +135,4 @@ class FiLMExtractor(BaseFeaturesExtractor):
     def read(self, tokens_ST: Tensor) -> FiLMParams:
         """gamma and beta of each block for each sentence."""
         with autocast(tokens_ST.device, self.precision):
-            return self.network.condition(tokens_ST)
+            return (self.reader or self.network.condition)(tokens_ST)

@@ -8,7 +8,8 @@ import gymnasium
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import AgentConfig
-from envs import level_ids, make_env
+from envs import expand, level_ids, make_env
+from envs.hold_out import divided
 from film_rl.run.errors import UserError
 
 EVALUATION_SEED = 1_000_000_000
@@ -23,12 +24,14 @@ class Task:
         names: one level id, or one or several sentences (slots allowed); kept as a tuple.
         room_size, distractors: for sentences; None takes the default.
         last_actions: how many of its last actions the agent sees.
+        hold_out: pairs such as "red key" that no sentence may name (`envs.hold_out`).
     """
 
     names: str | Sequence[str]
     room_size: int | None = None
     distractors: int | None = None
     last_actions: int = 4
+    hold_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = (self.names,) if isinstance(self.names, str) else tuple(self.names)
@@ -42,13 +45,19 @@ class Task:
                 'give either --instr (such as --instr "go to the red ball", repeatable) '
                 "or --level (such as --level BabyAI-GoToLocal-v0)"
             )
-        names = config.instr or (config.level or "",)
-        return cls(names, config.room_size, config.distractors, config.last_actions)
+        if config.level and config.hold_out:
+            raise UserError(
+                f"--hold-out leaves out sentences, and {config.level} makes its own; give "
+                'sentences instead, such as --instr "go to the {color} {object}"'
+            )
+        names, actions = config.instr or (config.level or "",), config.last_actions
+        return cls(names, config.room_size, config.distractors, actions, config.hold_out)
 
     def make(self, render_mode: str | None = None) -> gymnasium.Env:
         """One world of it."""
+        names = self.sentences if self.hold_out else self.names
         return make_env(
-            self.names[0] if len(self.names) == 1 else self.names,
+            names[0] if len(names) == 1 else names,
             room_size=self.room_size,
             distractors=self.distractors,
             last_actions=self.last_actions,
@@ -60,8 +69,24 @@ class Task:
         """Whether it is a BabyAI level rather than sentences."""
         return self.names[0] in level_ids()
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All sentences of a task of sentences, without those held out."""
+        return divided(expand(self.names), self.hold_out)[0]
+
+    def held_out(self) -> "Task":
+        """The task of those held out; UserError where there are none."""
+        if not self.hold_out:
+            raise UserError(
+                f"no sentence of '{self}' is held out; train with --hold-out, such as "
+                '--instr "go to the {color} {object}" --hold-out "red key"'
+            )
+        left_out = divided(expand(self.names), self.hold_out)[1]
+        return dataclasses.replace(self, names=left_out, hold_out=())
+
     def __str__(self) -> str:
-        return "; ".join(self.names)
+        without = f", without {', '.join(self.hold_out)}" if self.hold_out else ""
+        return "; ".join(self.names) + without
 
 
 TaskLike = Task | str | Sequence[str]
@@ -94,11 +119,17 @@ def task_for(
     distractors: int | None = None,
 ) -> Task:
     """The task to test a trained agent on: what was typed, or what it was trained on."""
+    hold_out: tuple[str, ...] = ()
     if not instr and not level:
-        instr, level = config.instr, config.level
+        instr, level, hold_out = config.instr, config.level, config.hold_out
         room_size = config.room_size if room_size is None else room_size
         distractors = config.distractors if distractors is None else distractors
     typed = dataclasses.replace(
-        config, instr=instr, level=level, room_size=room_size, distractors=distractors
+        config,
+        instr=instr,
+        level=level,
+        hold_out=hold_out,
+        room_size=room_size,
+        distractors=distractors,
     )
     return Task.of_config(typed)
