@@ -3,6 +3,7 @@
     python experiments/babyai_ppo.py --instr "go to the red ball"
     python experiments/babyai_ppo.py --instr "go to the {color} {object}" --distractors 3
     python experiments/babyai_ppo.py --level BabyAI-GoToLocal-v0 --steps 1000000
+    python experiments/babyai_ppo.py --instr "go to the {color} {object}" --hold-out "red key"
     python experiments/babyai_ppo.py --run runs/go-to-the-red-ball --resume
 
 Cost and expected results: docs/benchmarks.md.
@@ -31,7 +32,7 @@ def main() -> None:
     with cli.exit_status():
         from agents.learner import check
 
-        config = wanted_config(options, AgentConfig, lists=("instr",))
+        config = wanted_config(options, AgentConfig, lists=("instr", "hold_out"))
         check(config)
         run = open_run(options, config, " ".join(config.instr) or str(config.level))
         with run:

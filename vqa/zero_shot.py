@@ -197,8 +197,7 @@ def predict_by_arithmetic(
             )
             images_BCHW = to_input(batches[0].images, learner.device)
             rows_Q = batches[0].rows.to(learner.device)
-            features_QCHW = model.network.modulate(images_BCHW, film_params, rows_Q)
-            logits_QA = model.classifier(features_QCHW)
+            logits_QA = model.answer(images_BCHW, film_params, rows_Q)
         parts.append(logits_QA.float().softmax(dim=1).cpu())
     return torch.cat(parts)
 

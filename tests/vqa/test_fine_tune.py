@@ -12,6 +12,7 @@ from film_rl.run import Checkpointer, RunFolder, UserError
 from tests.kill_and_resume import assert_same, kill
 from tests.vqa.test_training import final_state
 from tests.vqa.tiny import TINY, train_run, trained_run
+from vqa.check import check
 from vqa.config import VQAConfig
 from vqa.fine_tune import OWN, begin, check_start, continued, read_origin, with_new_words
 from vqa.learner import predict
@@ -196,6 +197,23 @@ def test_what_cannot_be_started_from_is_refused(base, on_b, tmp_path):
     with pytest.raises(UserError, match="has no FiLM"):
         check_start(replace(continued(blind.config(VQAConfig), blind.path), tune="film"))
     check_start(on_b)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tune": "film"}, "type --start RUN"),
+        ({"word_threshold": 2}, "type --start RUN"),
+        ({"train_split": "trainC"}, "no split 'trainC' can be generated.*did you mean 'trainA'"),
+        ({"train_split": "valB", "val_split": "valB"}, "type --train-images 1000 --val-skip 1000"),
+        ({"train_split": "valB", "val_split": "valB", "val_skip": 5}, "training takes 6 images"),
+        ({"train_share": 0.0}, "--train-share 0.0; expected above 0"),
+        ({"val_skip": -1}, "--val-skip -1"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        check(replace(TINY, **changes))
 
 
 def test_what_a_fine_tuning_may_choose_are_options(base):

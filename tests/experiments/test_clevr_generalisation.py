@@ -1,0 +1,132 @@
+"""CoGenT, zero-shot, CLEVR-Humans and data efficiency as a user types them, tiny."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.experiments.helpers import refused, script
+from tests.experiments.test_clevr_scripts import SAMPLES, SMALL
+
+ON_A = ("--train-split", "trainA", "--val-split", "valA", "--baseline-steps", "0")
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Path:
+    """A folder with a network trained on condition A, runs/a, and one on all of it, runs/all."""
+    folder = tmp_path_factory.mktemp("work")
+    for name, options in (("a", ON_A), ("all", ("--baseline-steps", "0"))):
+        result = script("clevr_train", *SMALL, *options, "--run", f"runs/{name}", cwd=folder)
+        assert result.returncode == 0, result.stderr
+    return folder
+
+
+def read(path: Path):
+    return json.loads(path.read_text())
+
+
+def is_a_picture(path: Path) -> bool:
+    with Image.open(path) as picture:
+        return len(picture.convert("L").getcolors()) > 10
+
+
+def test_a_trained_network_is_fine_tuned_with_its_own_options(work):
+    words = ("--start", "runs/a", "--tune", "film", "--train-split", "valB", "--val-split", "valB")
+    words += ("--train-images", "6", "--val-skip", "6", "--steps", "4", "--run", "runs/tuned")
+    result = script("clevr_train", *words, cwd=work)
+    assert result.returncode == 0, result.stderr
+    summary = read(work / "runs/tuned/summary.json")
+    assert summary["start"] == read(work / "runs/tuned/start.json")
+    assert summary["start"]["run"] == "runs/a"
+    assert summary["start"]["step"] == 12
+    config = read(work / "runs/tuned/config.json")
+    assert (config["channels"], config["first"], config["tune"]) == (8, 0.0, "film")
+    again = script("clevr_train", "--run", "runs/tuned", "--resume", cwd=work)
+    assert again.returncode == 0, again.stderr
+
+
+def test_zero_shot_figures_and_picture(work):
+    result = script("clevr_zero_shot", "--run", "runs/a", "--results", "paper.json", cwd=work)
+    assert result.returncode == 0, result.stderr
+    figures = read(work / "runs/a/zero_shot.json")
+    assert figures["A"]["questions"] == figures["B"]["questions"] == 40
+    assert 0 < figures["B"]["applies"] == figures["B"]["where_it_applies"]["after"]["questions"]
+    applied, overall, cogent = read(work / "paper.json")
+    assert applied["figures"].keys() == applied["paper"].keys()
+    assert applied["figures"]["share of B, %"] == round(100 * figures["B"]["share"], 1)
+    assert overall["figures"]["after"] == cogent["figures"]["B"]
+    assert is_a_picture(work / "runs/a/plots/zero_shot.png")
+
+
+@pytest.fixture(scope="module")
+def humans(tmp_path_factory) -> Path:
+    """Official questions of CLEVR-Humans about the official images that are there."""
+    if not SAMPLES.is_dir():
+        pytest.skip(f"no real CLEVR samples at {SAMPLES} (FILM_RL_CLEVR_SAMPLES)")
+    folder = tmp_path_factory.mktemp("official") / "CLEVR-Humans"
+    folder.mkdir()
+    (folder.parent / "CLEVR_v1.0").symlink_to(SAMPLES / "CLEVR_v1.0")
+    for split in ("train", "val"):
+        name = f"CLEVR-Humans-{split}.json"
+        content = read(SAMPLES / "CLEVR-Humans" / name)
+        shown = {path.name for path in (SAMPLES / f"CLEVR_v1.0/images/{split}").iterdir()}
+        content["questions"] = [q for q in content["questions"] if q["image_filename"] in shown]
+        assert len(content["questions"]) > 2
+        (folder / name).write_text(json.dumps(content))
+    return folder
+
+
+HUMANS = ("--epochs", "2", "--batch-size", "2", "--word-threshold", "1", "--results", "humans.json")
+
+
+def test_people_s_questions_tune_the_generator_alone(work, humans):
+    words = ("--run", "runs/all", "--data", str(humans), *HUMANS)
+    result = script("clevr_humans", *words, cwd=work)
+    assert result.returncode == 0, result.stderr
+    run = work / "runs/all-humans"
+    figures = read(run / "humans.json")
+    asked = read(humans / "CLEVR-Humans-val.json")["questions"]
+    assert figures["overall"]["after"]["questions"] == len(asked)
+    assert figures["start"]["new_words"] > 0
+    counts = [one["before"]["questions"] for one in figures["by_words"].values()]
+    assert sum(counts) == len(asked)
+    summary = read(run / "summary.json")
+    assert summary["accuracy"] == figures["overall"]["after"]["accuracy"]
+    assert is_a_picture(run / "plots/humans.png")
+    (row,) = read(work / "humans.json")
+    assert row["figures"].keys() == row["paper"].keys()
+    again = script("clevr_humans", *words, cwd=work)
+    assert again.returncode == 0, again.stderr
+    other = script("clevr_humans", *words, "--seed", "1", cwd=work)
+    refused(other, "holds another run", "seed: 0 there, 1 given")
+
+
+def test_an_answer_that_no_clevr_question_has_is_named(work, humans, tmp_path):
+    (tmp_path / "CLEVR_v1.0").symlink_to(SAMPLES / "CLEVR_v1.0")
+    folder = tmp_path / "CLEVR-Humans"
+    shutil.copytree(humans, folder)
+    file = folder / "CLEVR-Humans-train.json"
+    content = read(file)
+    content["questions"][1]["answer"] = "a lot"
+    file.write_text(json.dumps(content))
+    result = script("clevr_humans", "--run", "runs/all", "--data", str(folder), cwd=work)
+    refused(result, "CLEVR-Humans-train.json, question 1", "'a lot' is none of CLEVR's 28")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("clevr_zero_shot", ("--run", "runs/all"), ("was trained on 'train'", "trainA")),
+        ("clevr_zero_shot", ("--run", "nowhere"), ("nowhere is not a run folder",)),
+        ("clevr_humans", ("--run", "runs/all", "--data", "no"), ("--data no is no folder",)),
+        ("clevr_humans", ("--run", "runs/all", "--data", "runs"), ("no questions of split",)),
+        ("clevr_train", ("--start", "runs/a", "--channels", "4"), ("channels 8, not 4",)),
+        ("clevr_train", ("--start", "runs/a", "--preset", "paper"), ("leave --preset out",)),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_written(name, arguments, words, work):
+    before = {path.name for path in (work / "runs").iterdir()}
+    refused(script(name, *arguments, cwd=work), *words)
+    assert {path.name for path in (work / "runs").iterdir()} == before
