@@ -105,7 +105,7 @@ def row_of(
         for name, row in rows.items()
     }
     return measured(
-        "section 4.5, the agent",
+        "sentences held out",
         "success (%) on sentences held out of training",
         None,
         figures,

@@ -3,7 +3,7 @@
     python experiments/clevr_train.py --data CLEVR_v1.0 --preset fast --run runs/clevr-fast
     python experiments/clevr_humans.py --run runs/clevr-fast --data CLEVR-Humans
 
-Claim (Perez et al. 2018, section 4.5): from 56.6% to 75.9% of the test questions (whose answers are
+Claim (Perez et al. 2018, section 4.4): from 56.6% to 75.9% of the test questions (whose answers are
 not public: here it is val), by tuning only what makes gamma and beta. Stem, blocks and classifier
 are frozen in earnest, their batch statistics too. Words that stand at least --word-threshold times
 in the training questions are learned anew; rarer ones are read as <UNK>. Training stops after

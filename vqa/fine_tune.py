@@ -7,7 +7,7 @@ no weight decay, and batch norms in evaluation mode, so that what they have meas
 A word that the trained network does not know gets an embedding of its own, drawn from
 N(0, 0.01^2); the rows of known words, and all ids, stay as they are.
 
-Perez et al. 2018, sections 4.5 and 4.6 (CLEVR-Humans, CoGenT).
+Perez et al. 2018, sections 4.4 (CLEVR-Humans) and 4.5 (CoGenT).
 """
 
 from pathlib import Path

@@ -115,9 +115,40 @@ def test_an_answer_that_no_clevr_question_has_is_named(work, humans, tmp_path):
     refused(result, "CLEVR-Humans-train.json, question 1", "'a lot' is none of CLEVR's 28")
 
 
+SWEPT = ("--seeds", "1", "--results", "swept.json")
+
+
+def test_cogent_trains_tunes_and_tests_on_both_conditions(work):
+    words = (*SMALL, *SWEPT, "--amounts", "2", "3", "--penalties", "0", "--tune-parts", "film")
+    words = (*words, "--tune-steps", "3", "--run", "runs/cogent")
+    result = script("clevr_cogent", *words, cwd=work)
+    assert result.returncode == 0, result.stderr
+    folder = work / "runs/cogent"
+    figures = read(folder / "cogent.json")["penalty 0, film"]
+    assert list(figures) == ["0", "2", "3"]
+    assert all(0 <= figures[amount][name][0] <= 100 for amount in figures for name in "AB")
+    tuned = folder / "tuned/penalty-0/film-3/0"
+    assert read(tuned / "start.json")["run"] == "runs/cogent/trained/penalty-0/0"
+    on_b, held_out = read(tuned / "conditions.json")["B"], read(tuned / "summary.json")
+    assert held_out["accuracy"] == pytest.approx(on_b)
+    trained = read(folder / "trained/penalty-0/0/summary.json")
+    on_a = read(folder / "trained/penalty-0/0/conditions.json")["A"]
+    assert trained["accuracy"] == pytest.approx(on_a)
+    assert is_a_picture(folder / "figure-9.png")
+    rows = {(row["part"], row["what"]): row for row in read(work / "swept.json")}
+    row = rows["figure 9", "only what makes gamma and beta, no penalty"]
+    assert row["figures"]["B, 3 images"] == round(figures["3"]["B"][0], 1)
+    before = (tuned / "summary.json").stat().st_mtime_ns
+    again = script("clevr_cogent", *words, cwd=work)
+    assert again.returncode == 0, again.stderr
+    assert "0 left" in again.stdout
+    assert (tuned / "summary.json").stat().st_mtime_ns == before
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
+        ("clevr_cogent", (*SMALL, "--amounts", "4"), ("--amounts 4: 3 images of valB",)),
         ("clevr_zero_shot", ("--run", "runs/all"), ("was trained on 'train'", "trainA")),
         ("clevr_zero_shot", ("--run", "nowhere"), ("nowhere is not a run folder",)),
         ("clevr_humans", ("--run", "runs/all", "--data", "no"), ("--data no is no folder",)),

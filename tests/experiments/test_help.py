@@ -16,6 +16,7 @@ OPTION_OF = {
     "benchmark": "--worlds",
     "clevr_ablations": "--variant",
     "clevr_ask": "--run",
+    "clevr_cogent": "--amounts",
     "clevr_evaluate": "--run",
     "clevr_generate": "--palette",
     "clevr_humans": "--word-threshold",
