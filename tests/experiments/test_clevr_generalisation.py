@@ -145,10 +145,36 @@ def test_cogent_trains_tunes_and_tests_on_both_conditions(work):
     assert (tuned / "summary.json").stat().st_mtime_ns == before
 
 
+def test_data_efficiency_trains_on_the_first_images(work):
+    words = (
+        *SMALL,
+        *SWEPT,
+        "--shares",
+        "0.5",
+        "1",
+        "--systems",
+        "film",
+        "--run",
+        "runs/efficiency",
+    )
+    result = script("clevr_data_efficiency", *words, cwd=work)
+    assert result.returncode == 0, result.stderr
+    folder = work / "runs/efficiency"
+    half, whole = (read(folder / f"film-{name}/0/summary.json") for name in ("50", "100"))
+    assert half["training_images"] == 6 + 2  # of 12, and of the 3 that training begins with
+    assert whole["training_images"] == 12 + 3
+    assert half["steps"] == whole["steps"]
+    assert half["questions"] == whole["questions"]
+    (row,) = (row for row in read(work / "swept.json") if row["part"] == "data efficiency")
+    assert row["figures"]["50%"] == round(100 * half["accuracy"], 1)
+    assert is_a_picture(folder / "data-efficiency.png")
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
         ("clevr_cogent", (*SMALL, "--amounts", "4"), ("--amounts 4: 3 images of valB",)),
+        ("clevr_data_efficiency", (*SMALL, "--shares", "0"), ("--shares 0.0: expected above 0",)),
         ("clevr_zero_shot", ("--run", "runs/all"), ("was trained on 'train'", "trainA")),
         ("clevr_zero_shot", ("--run", "nowhere"), ("nowhere is not a run folder",)),
         ("clevr_humans", ("--run", "runs/all", "--data", "no"), ("--data no is no folder",)),

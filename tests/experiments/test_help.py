@@ -17,6 +17,7 @@ OPTION_OF = {
     "clevr_ablations": "--variant",
     "clevr_ask": "--run",
     "clevr_cogent": "--amounts",
+    "clevr_data_efficiency": "--shares",
     "clevr_evaluate": "--run",
     "clevr_generate": "--palette",
     "clevr_humans": "--word-threshold",
