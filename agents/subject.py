@@ -20,7 +20,7 @@ from agents.extractor import FiLMExtractor
 from agents.frame import ACTIONS
 from agents.learner import load_agent
 from agents.task import EVALUATION_SEED, Task
-from envs import expand, parse_instruction, tokenize
+from envs import parse_instruction, tokenize
 from envs.grammar import COLORS, KINDS, MOVABLE, clauses, descriptions
 from film_rl.analysis.subject import Example, Subject
 from film_rl.analysis.where import parts_of
@@ -148,7 +148,7 @@ def _seen(
 def _sentences(task: Task) -> list[str]:
     """All instructions of a task of sentences; of a level, those of some of its episodes."""
     if not task.is_level:
-        return sorted({str(parse_instruction(one)) for one in expand(task.names)})
+        return sorted({str(parse_instruction(one)) for one in task.sentences})
     with closing(task.make()) as world:
         return sorted({_mission(world, seed) for seed in range(SEARCHED)})
 

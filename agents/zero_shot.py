@@ -22,6 +22,7 @@ from agents.task import Task
 from envs import parse_instruction, tokenize
 from envs.grammar import descriptions
 from envs.hold_out import Related, read_pairs, related
+from film_rl.analysis.arithmetic import analogy
 from film_rl.film import FiLMParams
 from film_rl.run import UserError
 
@@ -43,11 +44,8 @@ def by_arithmetic(extractor: FiLMExtractor, triples: Mapping[str, Related]) -> R
     known = {tuple(tokenize(sentence)): triple for sentence, triple in triples.items()}
 
     def read(tokens_ST: Tensor) -> FiLMParams:
-        parts = [_condition(extractor, tokens_ST, known, which) for which in range(3)]
-        return [
-            (gamma_1 + gamma_2 - gamma_3, beta_1 + beta_2 - beta_3)
-            for (gamma_1, beta_1), (gamma_2, beta_2), (gamma_3, beta_3) in zip(*parts, strict=True)
-        ]
+        kind, color, both = (_condition(extractor, tokens_ST, known, which) for which in range(3))
+        return analogy(kind, color, both)
 
     return read
 

@@ -71,7 +71,7 @@ def lines_of(options: Options) -> list[Line]:
     return lines
 
 
-def config_of(options: Options, system: str) -> VQAConfig:
+def config_of(options: SweepOptions, system: str) -> VQAConfig:
     """What is typed, and else the preset for this system."""
     from vqa.sizes import preset_for
 

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from film_rl.film import FiLMParams
+from film_rl.analysis.arithmetic import analogy
 from film_rl.run import UserError, autocast
 from vqa.batches import batch_of, question_table
 from vqa.dataset import Dataset
@@ -101,16 +101,6 @@ def pairs(term: Term) -> list[Pair]:
     if term[0] == "filter" and term[1][_COLOR] and term[1][-1]:
         found.append((term[1][_COLOR], term[1][-1]))
     return found + [pair for part in _inner(term) for pair in pairs(part)]
-
-
-def arithmetic(first: FiLMParams, second: FiLMParams, third: FiLMParams) -> FiLMParams:
-    """first + second - third, for each block's gamma and beta."""
-    return [
-        (gamma_1 + gamma_2 - gamma_3, beta_1 + beta_2 - beta_3)
-        for (gamma_1, beta_1), (gamma_2, beta_2), (gamma_3, beta_3) in zip(
-            first, second, third, strict=True
-        )
-    ]
 
 
 def figures(learner: Learner, dataset: Dataset, vocabulary: QuestionVocabulary) -> dict[str, Any]:
@@ -192,7 +182,7 @@ def predict_by_arithmetic(
     for index_Q in torch.arange(len(indices)).split(ANSWERED_AT_ONCE):
         batches = [batch_of(split.images, table, index_Q) for table in tables]
         with autocast(learner.device, learner.precision):
-            film_params = arithmetic(
+            film_params = analogy(
                 *(model.condition(b.tokens.to(learner.device), b.lengths) for b in batches)
             )
             images_BCHW = to_input(batches[0].images, learner.device)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from film_rl import FiLMGenerator
+from film_rl.analysis.arithmetic import analogy
 from tests.vqa.tiny import TINY, trained_run
 from vqa.generate import generate_questions
 from vqa.parse import parse_question
@@ -18,7 +19,7 @@ from vqa.scene_generator import generate_scenes, permitted_looks
 from vqa.terms import to_term
 from vqa.tokens import tokenize
 from vqa.write import write_question
-from vqa.zero_shot import SEEN, UNSEEN, Choice, arithmetic, choose, figures, pairs
+from vqa.zero_shot import SEEN, UNSEEN, Choice, choose, figures, pairs
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ def test_it_is_exact_where_the_parameters_are_linear_in_the_words(asked):
     compared = 0
     for question in asked[:200]:
         if related := choose(question).related:
-            made = arithmetic(*map(parameters, related))
+            made = analogy(*map(parameters, related))
             torch.testing.assert_close(made, parameters(question))
             compared += 1
     assert compared > 15
