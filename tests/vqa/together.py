@@ -18,14 +18,15 @@ from vqa.learner import Learner
 
 
 def poison_at_call(number: int) -> None:
-    """Make the n-th batch's logits NaN."""
-    real, calls = Learner.logits, []
+    """Make the n-th batch's loss NaN."""
+    real, calls = Learner.loss, []
 
     def poisoned(learner, batch):
         calls.append(batch)
-        return real(learner, batch) * (float("nan") if len(calls) == number else 1.0)
+        loss, logits = real(learner, batch)
+        return loss * (float("nan") if len(calls) == number else 1.0), logits
 
-    Learner.logits = poisoned
+    Learner.loss = poisoned
 
 
 def main() -> None:
