@@ -4,7 +4,7 @@ It is what clevr_speed.py compares with: each question with its own copy of the 
 padding too, all in float32. Only the search for the last word, a loop over all words in the
 original, is written for speed. With equal weights it computes what `vqa.model` does.
 
-Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer", sections 3.2, 4.1.
+Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer", sections 2.2, 7.2.
 
 Shapes: Q questions, T words, C channels, H height, W width, A answers.
 """

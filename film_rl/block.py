@@ -71,7 +71,7 @@ class CellConv2d(nn.Conv2d):
 class FiLMedResBlock(nn.Module):
     """r = relu(conv1([x, coords])); out = r + relu(FiLM(norm(conv2(r)))).
 
-    Perez et al. 2018, section 3.2 and figure 3; the placements are those of its table 2.
+    Perez et al. 2018, section 2.2 and figure 3; the placements are those of its table 2.
     conv1 is 1x1, conv2 keeps height and width. The norm has its own scale and shift only where
     FiLM does not supply them.
 

@@ -73,8 +73,8 @@ class FiLMGenerator(nn.Module):
         linear:     z
         mlp:        relu(V z + c), the same for all blocks
         recurrent:  GRU(z, h_{k-1}), h_0 = 0: the blocks' parameters are made one after another.
-    A fresh generator is near gamma_fn(1) and 0, so that gradients flow through the layer.
-    Perez et al. 2018, section 3.1; the restricted gammas are those of its section 4.3. Its first
+    A fresh generator is near gamma_fn(1) and 0, so that gradients flow through the layer. Perez et
+    al. 2018, sections 2.1 and 7.2; the restricted gammas are those of its section 4.3. Its first
     author calls a linear generator, not a recurrent one, a key to generalising (Perez 2019).
 
     The outputs are laid out block after block, each [delta (C) | beta (C)].

@@ -91,7 +91,7 @@ class SentenceEncoder(nn.Module):
     """Read a sentence with a GRU: z is its state at the last word.
 
     The state does not depend on the padding, nor on the other sentences; without words it is 0.
-    Perez et al. 2018, section 3.2 (unidirectional, without attention).
+    Perez et al. 2018, section 2.2 (unidirectional, without attention).
 
     Args:
         vocab_size: number of ids, padding included.

@@ -3,7 +3,7 @@
     tokens -> encoder -> generator -> gamma, beta of every block
     x -> stem -> FiLM-ed residual blocks -> features
 
-Perez et al. 2018, section 3.2 and figure 2, without the classifier.
+Perez et al. 2018, section 2.2 and figure 3, without the classifier.
 
 Shapes: B batch, T words, S distinct sentences, C channels, H height, W width, K codes of a cell,
 U distinct cells.

@@ -16,7 +16,7 @@ from film_rl.errors import check_odd
 class PixelStem(nn.Module):
     """Learn from pixels: num_layers of 4x4 convolution with stride 2, batch norm, ReLU.
 
-    Four layers map 224x224 to 14x14. Perez et al. 2018, section 4.1.
+    Four layers map 224x224 to 14x14. Perez et al. 2018, section 2.2.
 
     Args:
         in_channels: channels of the image.
@@ -45,7 +45,7 @@ class PixelStem(nn.Module):
 class FeatureStem(nn.Module):
     """Read the features of a pre-trained network: num_layers of convolution, batch norm, ReLU.
 
-    The paper's are layer 3 of a ResNet-101, 1024x14x14. Perez et al. 2018, section 3.2.
+    The paper's are layer 3 of a ResNet-101, 1024x14x14. Perez et al. 2018, section 2.2.
 
     Args:
         in_channels: channels of the features.

@@ -1,7 +1,7 @@
 """Where the network looked: which cells each feature map's global maximum came from.
 
-Perez et al. 2018, section 4.4 and figure 5: the locations the classifier pools from mark the
-objects that a question is about.
+Perez et al. 2018, section 4.2 and figure 4: the locations the classifier pools from lie on or near
+the objects that a question or its answer is about.
 
 Shapes: Q questions, C channels, H height, W width.
 """

@@ -155,7 +155,7 @@ def small() -> VQAConfig:
 
 
 def paper() -> VQAConfig:
-    """The network and training of Perez et al. 2018, from pixels (sections 3.2, 4.1)."""
+    """The network and training of Perez et al. 2018, from pixels (section 2.2)."""
     return VQAConfig(
         image_size=224,
         train_images=0,

@@ -1,6 +1,6 @@
 """What a question answerer gets right: overall, and broken down in every way the field does.
 
-Perez et al. 2018, table 1 (the five categories) and section 4.2 (counting errors by distance).
+Perez et al. 2018, table 1 (the five categories) and section 7.1 (counting errors by distance).
 """
 
 from collections import Counter, defaultdict

@@ -2,7 +2,7 @@
 
     bytes / 255, minus ImageNet's mean, by its deviation -> conv1 ... layer3 -> 1024 x 14 x 14
 
-Perez et al. 2018, section 3.2. Kept as float16: 29 GB for the 72,000 and more images of CLEVR's
+Perez et al. 2018, section 2.2. Kept as float16: 29 GB for the 72,000 and more images of CLEVR's
 train set, half of what float32 takes, and to 3 digits what the network gives.
 """
 

@@ -3,7 +3,7 @@
     question -> GRU -> gamma, beta of every block
     image -> stem -> FiLM-ed residual blocks -> 1x1 convolution -> global max -> MLP -> answers
 
-Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer", sections 3.2, 4.1.
+Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer", sections 2.2, 7.2.
 
 Shapes: B images, Q questions, T words, C channels, H height, W width, A answers.
 """

@@ -1,6 +1,6 @@
 """Sums and differences of sentences, in the space of gamma and beta.
 
-Perez et al. 2018, section 4.6: a question about a cyan cube, never met in training, is answered
+Perez et al. 2018, section 4.5: a question about a cyan cube, never met in training, is answered
 with film(cyan spheres) + film(brown cubes) - film(brown spheres).
 
 Shapes: B conditions, C features of a block.
@@ -48,7 +48,7 @@ def combined(terms: Sequence[tuple[float, FiLMParams]]) -> FiLMParams:
 
 
 def analogy(a: FiLMParams, b: FiLMParams, c: FiLMParams) -> FiLMParams:
-    """a + b - c: what a is to c, done to b. Perez et al. 2018, section 4.6."""
+    """a + b - c: what a is to c, done to b. Perez et al. 2018, section 4.5."""
     return combined([(1, a), (1, b), (-1, c)])
 
 

@@ -2,7 +2,7 @@
 
 Each experiment asks a function of the caller's, `measure`, how good the network is while they are
 changed: the accuracy of its answers, the share of its episodes that succeed. Perez et al. 2018,
-section 4.
+section 4.3 and figure 7 (noise, means).
 
 Shapes: B conditions, C features of a block.
 """

@@ -1,6 +1,7 @@
 """Which sentences steer alike: a map of the parameters of one block, and who is next to whom.
 
-Perez et al. 2018, section 4: t-SNE of the first and the last block's (gamma, beta).
+Perez et al. 2018, section 4.2 and figure 6: t-SNE of (gamma, beta) of the first and the last block,
+of a network of six.
 
 Shapes: B conditions, C features of a block, D = 2C.
 """

@@ -1,6 +1,6 @@
 """What gamma and beta are: their histograms, and one against the other in single feature maps.
 
-Perez et al. 2018, section 4, counts how many are negative and how wide they spread.
+Perez et al. 2018, section 4.2 and figure 5, tells how many are negative and how wide they spread.
 
 Shapes: B conditions, C features of a block.
 """

@@ -1,7 +1,7 @@
 """Where in the picture a network's features are: what is strong, what is largest, what matters.
 
-Perez et al. 2018, section 4: the cells that a global maximum comes from mark the objects that a
-question is about.
+Perez et al. 2018, section 4.2 and figure 4: the cells that a global maximum comes from lie on or
+near the objects that a question or its answer is about.
 
 Shapes: B samples, C channels, H height, W width, A scores.
 """
