@@ -3,7 +3,7 @@
 The root comes first, then the tree of each of its inputs: `count filter_color[red] scene`. Such a
 sequence says itself where it ends, so it needs no end token. Ids are 1 and up, 0 pads.
 
-Source: Johnson et al. 2017, "Inferring and Executing Programs for Visual Reasoning", section 4.
+Source: Johnson et al. 2017, "Inferring and Executing Programs for Visual Reasoning".
 
 Shapes: N questions, P functions of the longest program.
 """

@@ -66,7 +66,9 @@ def _conditioned(how: str, config: VQAConfig, vocab_size: int, num_answers: int)
 
 def _instead_of_film(title: str, how: str, *lacks: str) -> System:
     has = PARTICULAR - {"conditioning", "gamma_fn", "sentence_layers", *lacks}
-    return System(title, partial(_conditioned, how), f"{FILM}, section 4.3", has=frozenset(has))
+    return System(
+        title, partial(_conditioned, how), f"{FILM}, sections 3 and 4.3", has=frozenset(has)
+    )
 
 
 SYSTEMS: dict[str, System] = {

@@ -6,10 +6,12 @@
 gamma and beta are parameters, 1 and 0 at first; each norm has an MLP with one hidden layer, whose
 last layer starts from 0, so that a fresh network is an ordinary one with batch norm.
 
-De Vries et al. 2017, "Modulating early visual processing by language", section 3; on CLEVR Perez et
-al. 2017, "Learning Visual Reasoning Without Strong Priors". Against FiLM: both norms of a block are
-conditioned, the deltas add to an affine that all questions share, and their generator is an MLP.
-The stem is not conditioned: it would have to run once a question.
+De Vries et al. 2017, "Modulating early visual processing by language", section 3, there in a
+trained ResNet, whose own gamma and beta stay as they are. The published number on CLEVR is that of
+Perez et al. 2017, "Learning Visual Reasoning Without Strong Priors", of another network. Here,
+against FiLM: both norms of a block are conditioned, the deltas add to an affine that all questions
+share, and their generator is an MLP. The stem is not conditioned: it would have to run once a
+question.
 
 Shapes: B images, Q questions, T words, C channels, H height, W width, D sentence, A answers.
 """

@@ -2,10 +2,10 @@
 
     v = flat(conv(stem(image))),  z = LSTM(words),  logits = MLP([v, z])
 
-Johnson et al. 2017, "CLEVR", section 4.1 (CNN+LSTM), as in "Inferring and Executing Programs",
-section 4.1, which the FiLM paper compares with: the image's features are projected, max-pooled to
-7x7 cells and flattened; the LSTM has two layers of 512, words 300, hidden layers 1024. Here there
-is one hidden layer.
+Johnson et al. 2017, "CLEVR", section 4.1 (CNN+LSTM), which reads features averaged over the image.
+The number in table 1 of Perez et al. 2018 is that of Johnson et al. 2017, "Inferring and Executing
+Programs"; as in its code the image's features are here projected, max-pooled to 7x7 cells and
+flattened, the LSTM has two layers, words 300, the one hidden layer 1024.
 
 Shapes: B images, Q questions, T words, C channels, H height, W width, A answers.
 """

@@ -4,8 +4,8 @@
 
 Every function, with its value, has weights of its own: `filter_color[red]` is a module, and
 `filter_color[blue]` another. The last module's output is classified by a projection, max-pooling
-and an MLP. Johnson et al. 2017, "Inferring and Executing Programs for Visual Reasoning", section
-3.2: 128 maps of 14x14.
+and an MLP. Johnson et al. 2017, "Inferring and Executing Programs for Visual Reasoning", section 3;
+128 maps of 14x14, as in its code.
 
 The programs of a batch run level by level, all nodes of a level that have one function in one
 convolution (`vqa.systems.plan`), so that a batch of 160 takes some hundred calls, not thousands.

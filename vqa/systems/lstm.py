@@ -2,9 +2,10 @@
 
     z = LSTM(words),  logits = MLP(z)
 
-Johnson et al. 2017, "CLEVR", section 4.1 (the baseline LSTM): "LSTM" in table 1 of Perez et al.
-2018. The published one has two layers of 512, words of 300 and hidden layers of 1024 units; there
-is one hidden layer here.
+Johnson et al. 2017, "CLEVR", section 4.1 (LSTM): one or two layers of 512 or 1024, and one or two
+hidden layers of 1024 units or more, with dropout. The number in table 1 of Perez et al. 2018 is
+that of Johnson et al. 2017, "Inferring and Executing Programs", whose code has two layers, words of
+300 and one hidden layer of 1024. Here that, without dropout.
 
 Shapes: B images, Q questions, T words, A answers.
 """

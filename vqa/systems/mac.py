@@ -7,8 +7,9 @@
 
 Hudson and Manning 2018, "Compositional Attention Networks for Machine Reasoning", section 3, biases
 left out above; 12 steps, size 512, words of 300. The c_0 and m_0 are parameters. As in the authors'
-code, ELU is applied to I' and to c_i * I'. Their dropout, and their averaging of the weights over
-time, are left out; the image has coordinates where the configuration has them.
+code, ELU is applied to I' and to c_i * I', and K is two 3x3 convolutions. Its tanh in the control
+unit, its dropout and its averaging of the weights over time are left out; the image has coordinates
+where the configuration has them.
 
 W_k K and the half of W that reads K do not depend on the step or the question: they are computed
 once an image. The parameters are shared by all steps, but for W_i.
@@ -42,7 +43,7 @@ class MAC(nn.Module):
         vocab_size: number of question tokens, padding included.
         num_answers: number of answers A.
         self_attention: a step also writes what earlier steps remembered, by how alike their
-            controls are (section 3.2.3); the paper's best network has none.
+            controls are: an extension of the cell, in section 3.2.3.
     """
 
     def __init__(

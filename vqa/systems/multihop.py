@@ -4,8 +4,9 @@
     a_t = softmax_t(w relu(U c_{k-1} + V h_t)),   c_k = relu(LayerNorm(sum_t a_t h_t))
     gamma_k, beta_k = linear_k(c_k)        for block k = 1, 2, ..., from the image upwards
 
-Strub et al. 2018, "Visual Reasoning with Multi-hop Feature Modulation", section 3.2, without the
-variant that feeds the image back into the context. Everything else is FiLM's network.
+After Strub et al. 2018, "Visual Reasoning with Multi-hop Feature Modulation", without the variant
+that feeds the image back into the context; their code has several forms of the attention's scores,
+and the one here need not be that of their numbers. Everything else is FiLM's network.
 
 Shapes: Q questions, T words, D state.
 """

@@ -114,8 +114,8 @@ def _reordered(x_QTD: Tensor, index_QN: Tensor) -> Tensor:
 class FlatImage(nn.Module):
     """1x1 convolution, ReLU, max-pooling to 7x7 cells, all of them as one vector.
 
-    14x14 cells are pooled by twos, as published; other sizes as near to it as they allow.
-    Johnson et al. 2017, "Inferring and Executing Programs", sections 3.2 and 4.1.
+    14x14 cells are pooled by twos, as in the code of Johnson et al. 2017, "Inferring and Executing
+    Programs"; other sizes as near to it as they allow.
     """
 
     def __init__(self, in_channels: int, channels: int) -> None:

@@ -4,8 +4,8 @@
     logits = f_phi(mean_{i,j} g_theta(o_i, o_j, z))
 
 g_theta is an MLP of four layers and f_phi one of three, dropout half before its last. Santoro et
-al. 2017, "A simple neural network module for relational reasoning", sections 2, 4 and 5.1 and its
-supplementary material: 24 maps, 8x8 cells, words of 32, an LSTM of 128, all layers of 256. The
+al. 2017, "A simple neural network module for relational reasoning", sections 2, 4 and 5.1: images
+of 128 pixels a side, 24 maps, 8x8 cells, words of 32, an LSTM of 128, all layers of 256. The
 paper's sum is a mean here: f_phi begins with a linear map, so it can learn the same functions, and
 its input has one size for any number of cells.
 

@@ -4,8 +4,9 @@
     h_i = tanh(W_v v_i + W_u u + b),   p = softmax_i(w h_i),   u <- u + sum_i p_i v_i   (a glimpse)
     logits = MLP(u)
 
-Yang et al. 2016, "Stacked Attention Networks for Image Question Answering", section 3.3, as in
-Johnson et al. 2017, "CLEVR", section 4.1 (CNN+LSTM+SA): two glimpses. P and P' bring question and
+Yang et al. 2016, "Stacked Attention Networks for Image Question Answering", as in Johnson et al.
+2017, "CLEVR", section 4.1 (CNN+LSTM+SA), here with two glimpses. The number in table 1 of Perez et
+al. 2018 is of the variant of Santoro et al. 2017, trained end to end. P and P' bring question and
 cells to one size, that of the attention.
 
 W_v v_i depends on the image alone, so it is computed once an image, whatever is asked about it.

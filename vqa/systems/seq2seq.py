@@ -4,7 +4,7 @@
 
 Tokens are functions in prefix order (`vqa.programs`). Such a program says itself where it ends: one
 that is open for n inputs becomes open for n - 1 + arity. Johnson et al. 2017, "Inferring and
-Executing Programs for Visual Reasoning", section 3.1; two layers of 256, words of 300.
+Executing Programs for Visual Reasoning", section 3; as in its code two layers of 256, words of 300.
 
 Shapes: Q questions, T words, P tokens of the longest program, F functions, D state.
 """
