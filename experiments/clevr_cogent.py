@@ -5,7 +5,8 @@
 
 Claim (Perez et al. 2018, section 4.5): FiLM trained on A (gray, blue, brown or yellow cubes, red,
 green, purple or cyan cylinders) answers 98.3% on A and 75.6% on B, whose colours are the other way
-round. Fine-tuned on 3,000 images of B it answers 96.9% on B and forgets A, 80.8%.
+round. Fine-tuned on 30,000 questions of B (3,000 images') it answers 96.9% on B and forgets A,
+80.8%.
 
 Here that is done with and without a penalty on gamma - 1 and beta (--penalties), tuning everything
 or only what makes gamma and beta (--tune-parts). Fine-tuning takes the first --amounts images of

@@ -10,7 +10,7 @@ where FiLM, PG+EE and SA stay at 51.6% or below; 95.4% and 50 to 77% with a quar
 The rule: a share is the first images of the training split, in the order of their indices, each
 with all its questions; of generated data also that share of the images of one or two objects with
 which training begins. All shares take equally many gradient steps, those of the whole data. What is
-held out is the same for all.
+held out is the same for all. (Hudson and Manning drew their subsets at random.)
 
 Killed and started again with the same command it goes on; a second process with the same command
 shares the work (see clevr_ablations.py). Cost: shares x systems x seeds trainings like that of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from film_rl.run import Sweep
 
 PUBLISHED: dict[str, Any] = {
-    "film": "a curve in the retrospective: far below MAC with little data",
+    "film": "a curve in the retrospective: below MAC, most of all with little data",
     "mac": {"10%": 86.0, "25%": 95.4, "50%": 97.9, "100%": 98.9},
 }
 COLORS, MARKERS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7"), "os^D"

@@ -95,7 +95,8 @@ VARIANTS: dict[str, Variant] = {
     "linear-generator": Variant("retrospective", "linear generator", _with(generator="linear")),
     "mlp-generator": Variant("retrospective", "MLP generator", _with(generator="mlp")),
     "recurrent-generator": Variant(
-        "retrospective", "recurrent generator", _with(generator="recurrent"), "overfits"
+        "retrospective", "recurrent generator", _with(generator="recurrent"),
+        "a linear one was a key addition against overfitting",
     ),
     "penalty": Variant(
         "retrospective", f"penalty on gamma - 1 and beta, weight {PENALTY}",
