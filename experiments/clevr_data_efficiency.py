@@ -87,6 +87,8 @@ def configs_of(options: Options) -> dict[str, VQAConfig]:
 
     if options.seeds < 1:
         raise UserError(f"--seeds {options.seeds}; expected 1 or more")
+    if not options.shares or not options.systems:
+        raise UserError("nothing is asked for; type --shares 0.1 0.25 0.5 1.0 --systems film mac")
     for share in options.shares:
         if not 0 < share <= 1:
             raise UserError(f"--shares {share}: expected above 0, to 1, such as 0.1 0.25 0.5 1.0")

@@ -15,7 +15,6 @@ A row is
     measured    false: the row has its command and no figures
 """
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -69,8 +68,16 @@ def unmeasured(part: str, what: str, paper: Any, command: str | None) -> Row:
 
 
 def read_rows(path: Path = PAPER) -> list[Row]:
-    """All rows, measured or not."""
-    return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+    """All rows, measured or not; UserError where the file holds something else."""
+    from film_rl.run import UserError
+    from film_rl.run.files import read_json
+
+    rows = read_json(path) if path.exists() else []
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and row.keys() == set(FIELDS) for row in rows
+    ):
+        raise UserError(f"{path} is not a file of rows; choose another one with --results")
+    return rows
 
 
 def write_rows(rows: Iterable[Row], path: Path = PAPER) -> None:

@@ -28,10 +28,16 @@ def config_from_json(cls: type[T], data: Any, source: str) -> T:
     if not isinstance(data, dict):
         raise UserError(f"{source}: expected a JSON object, found {type(data).__name__}")
     hints = typing.get_type_hints(cls)
+    missing = [name for name in hints if name not in data]
+    unknown = [name for name in data if name not in hints]
+    if len(unknown) > 1 and len(missing) > 1:
+        raise UserError(
+            f"{source} is that of a run of another kind: it has {', '.join(unknown[:3])} ..., and "
+            f"expected are {', '.join(missing[:3])} ...; give a run of the kind that --help names"
+        )
     for name in data:
         if name not in hints:
             raise UserError(f"{source}: unknown field {name!r}{did_you_mean(name, hints)}")
-    missing = [name for name in hints if name not in data]
     if missing:
         raise UserError(
             f"{source}: missing {', '.join(missing)} (was it written by another version?)"
