@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cli
+from commands import on_run
 from paper_rows import PAPER, measured, write_rows
 
 if TYPE_CHECKING:
@@ -104,13 +105,14 @@ def row_of(
         name: round(100 * row["sampled"]["overall"]["success_rate"], 1)
         for name, row in rows.items()
     }
+    how_often = [] if episodes == Options.episodes else ["--episodes", str(episodes)]
     return measured(
         "sentences held out",
         "success (%) on sentences held out of training",
         None,
         figures,
         data=data,
-        command=f"python experiments/babyai_zero_shot.py --run {run.path}",
+        command=on_run(run, "babyai_zero_shot", *how_often),
         hardware=describe_device(choose_device(config.device)),
         seeds=[config.seed],
     )

@@ -22,16 +22,13 @@ into the folder of the runs, and rows.
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cli
 import tyro
 from clevr_sweep import FREE, SweepOptions, read_options, train
 
 from vqa.config import Tuned, VQAConfig
-
-if TYPE_CHECKING:
-    pass
 
 TUNING = {"small": (800, 1e-3), "fast": (1_000, 3e-4), "paper": (10_000, 3e-4)}
 
@@ -96,8 +93,11 @@ def planned(options: Options) -> Plan:
     from vqa.check import check
     from vqa.cogent import check_condition_a, tuned_on
 
-    if options.seeds < 1 or not options.penalties or not options.tune_parts:
-        raise UserError("nothing is asked for; type --seeds 1 --penalties 0 --tune-parts all film")
+    asked = (options.penalties, options.tune_parts, options.amounts)
+    if options.seeds < 1 or not all(asked):
+        raise UserError(
+            "nothing is asked for; type --seeds 1 --penalties 0 --tune-parts all --amounts 300"
+        )
     base = options.base
     if (base.train_split, base.val_split) == ("train", "val"):
         base = replace(base, train_split="trainA", val_split="valA")
@@ -135,7 +135,8 @@ def fine_tuning(
     from vqa.fine_tune import continued
 
     steps, rate = TUNING[options.preset]
-    steps, rate = options.tune_steps or steps, options.tune_rate or rate
+    steps = steps if options.tune_steps is None else options.tune_steps
+    rate = rate if options.tune_rate is None else options.tune_rate
     return replace(
         continued(on_condition_b(config), start),
         train_images=amount,

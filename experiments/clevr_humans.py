@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cli
+from commands import on_run, typed
 from paper_rows import PAPER, measured, write_rows
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def main() -> None:
             picture = draw(figures, run.folder("plots") / "humans.png")
             show(figures)
             hardware = (run.summary() or {})["device"]
-            write_rows([row_of(options, figures, hardware)], options.results)
+            write_rows([row_of(options, start, figures, hardware)], options.results)
             print(f"figures: {run.path / 'humans.json'}\npicture: {picture}")
 
 
@@ -197,16 +198,20 @@ def groups(
     return found
 
 
-def row_of(options: Options, figures: dict[str, Any], hardware: str) -> dict[str, Any]:
+def row_of(
+    options: Options, start: "RunFolder", figures: dict[str, Any], hardware: str
+) -> dict[str, Any]:
     """The figures as a row of docs/results/paper.json."""
-    overall = figures["overall"]
+    overall, data = figures["overall"], options.data.resolve().name
+    default = Options(run=options.run, data=options.data)
+    words = typed(options, default, without=("out", "device", "results"))
     return measured(
         "CLEVR-Humans",
         "FiLM",
         PUBLISHED,
         {name: round(100 * overall[name.split()[0]]["accuracy"], 1) for name in PUBLISHED},
-        data=f"{options.data} val, {overall['after']['questions']:,} questions",
-        command=f"python experiments/clevr_humans.py --run {options.run} --data {options.data}",
+        data=f"{data} val, {overall['after']['questions']:,} questions",
+        command=on_run(start, "clevr_humans", "--data", data, *words),
         hardware=hardware,
         seeds=[options.seed],
     )

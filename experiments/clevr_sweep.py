@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import cli
 from clevr_train import train_and_finish, typed_preset
+from commands import typed, without_places
 from paper_rows import PAPER
-from report import typed
 
 from vqa.config import PRESETS, VQAConfig
 
@@ -74,7 +74,9 @@ def command(script: str, options: SweepOptions, *chosen: str) -> str:
     """The command that makes one line, but for where its files lie and on which device."""
     words = ["--preset", options.preset] if options.preset != "small" else []
     words += ["--seeds", str(options.seeds)] if options.seeds != SweepOptions.seeds else []
-    words += typed(options.base, VQAConfig(**defaults(options.preset)), without=FREE)
+    words += typed(
+        without_places(options.base), VQAConfig(**defaults(options.preset)), without=FREE
+    )
     return shlex.join(["python", f"experiments/{script}.py", *chosen, *words])
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import cli
 from answerer import TrainedAnswerer
+from commands import on_run
 from paper_rows import PAPER, measured, write_rows
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def main() -> None:
                 PUBLISHED[line],
                 percents,
                 data=data_of(config, found["B"]["questions"]),
-                command=f"python experiments/clevr_zero_shot.py --run {run.path}",
+                command=on_run(run, "clevr_zero_shot"),
                 hardware=describe_device(learner.device),
                 seeds=[config.seed],
             )
@@ -98,7 +99,8 @@ def in_percent(found: dict[str, Any]) -> list[dict[str, float | None]]:
 
 def data_of(config: "VQAConfig", questions: int) -> str:
     """What it was measured on, in words."""
-    data = config.data or f"generated, {config.train_images:,} training images"
+    images = f"generated, {config.train_images:,} training images"
+    data = Path(config.data).name if config.data else images
     return f"{data}; {questions:,} held-out questions"
 
 

@@ -5,13 +5,14 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
 from clevr_sweep import command
+from commands import typed
 from matplotlib.figure import Figure
 from paper_rows import SPREAD, measured, write_rows
 from rich.console import Console
 from rich.table import Table
 from sweep_tables import data_of
 
-from film_rl.run import RunFolder, Sweep
+from film_rl.run import RunFolder, Sweep, UserError
 from film_rl.run.files import read_json, to_json, write_atomically
 from vqa.cogent import on_condition_b
 from vqa.config import VQAConfig
@@ -76,6 +77,11 @@ def conditions(run: RunFolder, on_a: VQAConfig) -> dict[str, float]:
 
 def report(options: "Options", plan: "Plan", found: Outcome) -> None:
     """Print the table, draw the figure, write figures and rows, and say where all lies."""
+    if not found:
+        raise UserError(
+            f"no training of {plan.folder / 'trained'} came to its end; failed.json in each "
+            "tells why, and a smaller --learning-rate may help, in a new folder"
+        )
     show(found)
     named = {f"penalty {penalty:g}, {part}": by for (penalty, part), by in found.items()}
     write_atomically(plan.folder / "cogent.json", to_json(named))
@@ -87,9 +93,11 @@ def report(options: "Options", plan: "Plan", found: Outcome) -> None:
         if (summary := RunFolder(plan.folder / "trained" / name).summary())
     )
     seeds = range(options.seed, options.seed + options.seeds)
+    others = vars(options).keys() - {"amounts", "tune_steps", "tune_rate"}
+    tuning = typed(options, type(options)(), without=tuple(others))
     rows = []
     for line, by in found.items():
-        chosen = ["--penalties", f"{line[0]:g}", "--tune-parts", line[1]]
+        chosen = ["--penalties", f"{line[0]:g}", "--tune-parts", line[1], *tuning]
         known = {
             "data": data_of(config),
             "command": command("clevr_cogent", options, *chosen),

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from commands import on_run
 from paper_rows import Row, measured, read_rows, write_rows
 from sweep_tables import data_of
 
 from film_rl.run import RunFolder
 from vqa.config import VQAConfig
 
+QUESTIONS = 1_000  # that analyze.py asks where nothing is typed
 PART = "what gamma and beta do"
 HISTOGRAMS = "histograms of gamma and beta over all blocks"
 MEANS = {which: f"{which} replaced by its mean over the training questions, points"
@@ -32,6 +34,7 @@ def add_rows(
     config = run.config(VQAConfig)
     device = (run.summary() or {}).get("device", "unknown hardware")
     published = {row["what"]: row["paper"] for row in read_rows(path) if row["part"] == PART}
+    how_many = [] if questions == QUESTIONS else ["--questions", str(questions)]
     rows: list[Row] = [
         measured(
             PART,
@@ -39,7 +42,7 @@ def add_rows(
             published.get(what),
             figures,
             data=f"{data_of(config)}; {questions:,} held-out questions",
-            command=f"python experiments/analyze.py --run runs/{run.path.name}",
+            command=on_run(run, "analyze", *how_many),
             hardware=device,
             seeds=[config.seed],
         )

@@ -15,7 +15,7 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import dropwhile
@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 import cli
 import paper_rows
 import published
+from commands import answerer_options, of_agent
 
 from agents.config import AgentConfig
-from vqa.config import PRESETS, VQAConfig
+from vqa.config import VQAConfig
 
 if TYPE_CHECKING:
     from film_rl.run import RunFolder
@@ -132,7 +133,7 @@ def row_of(run: "RunFolder", summary: Row) -> Row:
     config, records = run.config(AgentConfig), read_metrics(run.path)
     return {
         "what": summary["task"],
-        "command": command(config),
+        "command": of_agent(config),
         "seed": config.seed,
         "measured": True,
         "success_sampled": summary["sampled"]["overall"]["success_rate"],
@@ -175,44 +176,6 @@ def curve(records: list[Row]) -> list[list[float]]:
         [some[-1]["step"], round(mean(one["rollout/success_rate"] for one in some), 4)]
         for some in chunks
     ]
-
-
-def command(config: AgentConfig) -> str:
-    """The command that repeats a run, but for its seed."""
-    words = ["python", "experiments/babyai_ppo.py"]
-    for option, value in changed(config, AgentConfig(), without=("seed",)):
-        for one in value if isinstance(value, tuple) else (value,):
-            words += [f"--{option}", str(one)]
-    return shlex.join(words)
-
-
-def answerer_options(config: VQAConfig) -> list[str]:
-    """What to type after clevr_train.py for such a run, but for its seed; the shortest way."""
-    ways = []
-    for name, preset in PRESETS.items():
-        words = ["--preset", name] if name != "small" else []
-        ways.append(words + typed(config, preset(), without=("seed", "cache")))
-    return min(ways, key=len)
-
-
-def typed(config: Any, default: Any, without: tuple[str, ...]) -> list[str]:
-    """What to type to make a configuration of the default."""
-    words = []
-    for option, value in changed(config, default, without):
-        if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
-        else:
-            several = value if isinstance(value, tuple) else (value,)
-            words += [f"--{option}", *map(str, several)]
-    return words
-
-
-def changed(config: Any, default: Any, without: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    """The options that differ from the default, as they are typed, and their values."""
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if field.name not in without and value != getattr(default, field.name):
-            yield field.name.replace("_", "-"), value
 
 
 def filled(document: str) -> str:

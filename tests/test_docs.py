@@ -120,7 +120,7 @@ def test_a_row_s_command_makes_the_same_run(report):
         learning_rate=0.003,
         conditioning="gate",
     )
-    words = shlex.split(report.command(config))
+    words = shlex.split(report.of_agent(config))
     assert words[:2] == ["python", "experiments/babyai_ppo.py"]
     assert tyro.cli(AgentConfig, args=words[2:]) == config
 
