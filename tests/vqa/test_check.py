@@ -31,7 +31,7 @@ def test_a_folder_without_the_splits_is_refused(tmp_path):
         ({"data": "nowhere"}, "--data nowhere is no folder"),
         ({"train_images": 1}, "--train-images 10000"),
         ({"val_images": 0}, "--val-images 1000"),
-        ({"val_split": "valA"}, "type --data FOLDER"),
+        ({"val_split": "testA"}, "type --data FOLDER"),
         ({"image_size": 8}, "--image-size 64"),
         ({"steps": -5}, "--steps -5"),
         ({"steps": 0, "epochs": 0}, "train nothing"),
