@@ -5,9 +5,10 @@ Shapes: Q questions, T words, C channels, H height, W width, A answers.
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TypeGuard
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from film_rl.analysis.subject import Example, Subject
 from film_rl.analysis.where import parts_of
@@ -19,8 +20,9 @@ from vqa.dataset import Dataset
 from vqa.learner import Learner, accuracy
 from vqa.model import QuestionAnswerer, to_input
 from vqa.pictures import SQUEEZED
-from vqa.prepare import data_folder, features_for, load_answerer, open_split, to_split
+from vqa.prepare import data_folder, held_out_data, load_answerer, to_split
 from vqa.questions import ANSWERS, Question, category, load_questions, question_type
+from vqa.systems import build_system
 from vqa.tokens import QuestionVocabulary
 
 AT_ONCE = 512  # questions read together
@@ -43,21 +45,19 @@ def answerer_subject(run: RunFolder, questions: int, examples: int, device: str)
     Raises:
         UserError: the run is not one of a FiLM-ed network, or has no checkpoint yet.
     """
-    how = run.config(VQAConfig).conditioning
-    if how in ("none", "concat"):
+    config = run.config(VQAConfig)
+    with torch.device("meta"):
+        steered = is_steered(build_system(config, vocab_size=4, num_answers=len(ANSWERS)))
+    if not steered:
         raise UserError(
-            f"{run.path}: no gamma and beta steer its network (--conditioning {how}); give a run "
-            "of clevr_train.py with --conditioning film, bias, scale or gate"
+            f"{run.path}: no generator of gamma and beta steers its network (--system "
+            f"{config.system}, --conditioning {config.conditioning}); give a run of clevr_train.py "
+            "with --conditioning film, bias, scale or gate"
         )
     learner, config, vocabulary = load_answerer(run, device)
     model = learner.model
-    if not isinstance(model, QuestionAnswerer):
-        raise UserError(
-            f"{run.path}: {type(model).__name__} is no FiLM-ed network; give a run of "
-            "clevr_train.py as the paper's network"
-        )
-    root = data_folder(config)
-    held_out = open_split(config, root, config.val_split, config.val_images, features_for(config))
+    assert is_steered(model)
+    held_out = held_out_data(config)
     split = to_split(held_out, vocabulary)
     index_Q = torch.tensor(_spread(len(held_out), questions))
     table = split.table.take(index_Q)
@@ -89,6 +89,13 @@ def answerer_subject(run: RunFolder, questions: int, examples: int, device: str)
         parts={**parts_of(model.network), "before the classifier": model.classifier.conv_norm},
         formula=FORMULA,
     )
+
+
+def is_steered(model: nn.Module) -> TypeGuard[QuestionAnswerer]:
+    """Whether one generator makes the gammas and betas of a model, in their own meaning."""
+    if not isinstance(model, QuestionAnswerer) or model.network.generator is None:
+        return False
+    return model.network.config.conditioning != "concat"
 
 
 @torch.no_grad()

@@ -178,11 +178,15 @@ def test_nonsense_is_refused(run, options, words, analyze, capsys):
 
 
 def test_a_run_that_nothing_steers_is_refused(work, tmp_path, capsys, analyze):
-    for name in ("babyai_ppo", "clevr_train"):
+    unsteered = [("clevr_train", {"system": one}) for one in ("none", "concat", "multihop", "lstm")]
+    for how in ("none", "concat"):
+        unsteered += [(name, {"conditioning": how}) for name in ("babyai_ppo", "clevr_train")]
+    for number, (name, change) in enumerate(unsteered):
         config = json.loads((work / "runs" / name / "config.json").read_text())
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text(json.dumps({**config, "conditioning": "none"}))
-        assert analyze("--run", str(tmp_path / name)) == 2
+        run = tmp_path / str(number)
+        run.mkdir()
+        (run / "config.json").write_text(json.dumps({**config, **change}))
+        assert analyze("--run", str(run)) == 2
         assert "--conditioning film" in capsys.readouterr().err
     (tmp_path / "config.json").write_text('{"something": "else"}')
     assert analyze("--run", str(tmp_path)) == 2
