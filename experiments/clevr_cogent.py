@@ -22,13 +22,16 @@ into the folder of the runs, and rows.
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cli
 import tyro
 from clevr_sweep import FREE, SweepOptions, read_options, train
 
 from vqa.config import Tuned, VQAConfig
+
+if TYPE_CHECKING:
+    from film_rl.run import Sweep
 
 TUNING = {"small": (800, 1e-3), "fast": (1_000, 3e-4), "paper": (10_000, 3e-4)}
 
@@ -67,6 +70,15 @@ class Plan:
         """The fine-tunings by the names of their runs."""
         return {name_of(key): config for key, config in self.tuned.items()}
 
+    def after(self, first: "Sweep[VQAConfig]") -> "Plan":
+        """Without the trainings that failed, and their fine-tunings."""
+        done = {key for key in self.trained if first.runs[name_of(key)].summary()}
+        return replace(
+            self,
+            trained={key: config for key, config in self.trained.items() if key in done},
+            tuned={key: config for key, config in self.tuned.items() if key[:2] in done},
+        )
+
 
 def main() -> None:
     """Train on A, fine-tune on B, test on both, tell and draw."""
@@ -83,6 +95,8 @@ def main() -> None:
         runs = len(first.runs) + len(second.runs)
         print(f"{runs} runs in {plan.folder}, {len(first.left()) + len(second.left())} left")
         first.work(train)
+        plan = plan.after(first)
+        second = Sweep(plan.folder / "tuned", base, plan.on_b(), (*FREE, "start"))
         second.work(train)
         report(options, plan, outcomes(plan, first, second))
 

@@ -87,12 +87,8 @@ def report(options: "Options", plan: "Plan", found: Outcome) -> None:
     write_atomically(plan.folder / "cogent.json", to_json(named))
     picture = draw(found, plan.folder / "figure-9.png")
     config = next(iter(plan.trained.values()))
-    hardware = next(
-        summary["device"]
-        for name in plan.on_a()
-        if (summary := RunFolder(plan.folder / "trained" / name).summary())
-    )
-    seeds = range(options.seed, options.seed + options.seeds)
+    first_run = RunFolder(plan.folder / "trained" / next(iter(plan.on_a())))
+    hardware = (first_run.summary() or {})["device"]
     others = vars(options).keys() - {"amounts", "tune_steps", "tune_rate"}
     tuning = typed(options, type(options)(), without=tuple(others))
     rows = []
@@ -102,7 +98,7 @@ def report(options: "Options", plan: "Plan", found: Outcome) -> None:
             "data": data_of(config),
             "command": command("clevr_cogent", options, *chosen),
             "hardware": hardware,
-            "seeds": seeds,
+            "seeds": [seed for penalty, seed in plan.trained if penalty == line[0]],
         }
         if line == PAPERS_OWN:
             rows.append(measured("CoGenT", "FiLM", PUBLISHED, ends(by), **known))
