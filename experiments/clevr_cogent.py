@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import cli
 import tyro
 from clevr_sweep import FREE, SweepOptions, read_options, train
+from paper_rows import read_rows
 
 from vqa.config import Tuned, VQAConfig
 
@@ -88,6 +89,7 @@ def main() -> None:
 
         from film_rl.run import Sweep
 
+        read_rows(options.results)  # now, not only after hours of training
         plan = planned(options)
         base = replace(options.base, seed=0)
         first = Sweep(plan.folder / "trained", base, plan.on_a(), FREE)

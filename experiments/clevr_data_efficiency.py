@@ -27,7 +27,7 @@ import cli
 import tyro
 from clevr_sweep import FREE, SweepOptions, command, read_options, train
 from clevr_systems import config_of
-from paper_rows import SPREAD, measured, write_rows
+from paper_rows import SPREAD, measured, read_rows, write_rows
 
 from vqa.config import VQAConfig
 
@@ -65,6 +65,7 @@ def main() -> None:
         from film_rl.run import Sweep
         from film_rl.run.files import to_json, write_atomically
 
+        read_rows(options.results)  # now, not only after hours of training
         configs = configs_of(options)
         folder = options.run or Path("runs") / f"clevr-data-efficiency-{options.preset}"
         sweep = Sweep(folder, replace(options.base, seed=0), configs, FREE)

@@ -42,7 +42,6 @@ def main() -> None:
     """Train (or go on training), then evaluate and draw."""
     options = read_options()
     with cli.exit_status():
-        from film_rl.run import RunFolder
         from film_rl.run.accelerated import join_team
         from vqa.batches import check_division
         from vqa.check import check
@@ -54,17 +53,24 @@ def main() -> None:
         check(config)
         if not options.resume:
             check_start(config)
-        team = join_team(config.device)
-        check_division(config, team.part[1])
-        path = str(open_run(options, config, f"clevr {options.preset}").path) if team.first else ""
-        run = RunFolder(team.told(path))
-        with run if team.first else nullcontext():
-            if team.first:
-                print(f"run folder: {run.path}", flush=True)
-            if run.summary() is None:
-                train_and_finish(run, config, team)
-            if team.first:
-                report(run)
+        with join_team(config.device) as team:
+            check_division(config, team.part[1])
+            together(options, config, team)
+
+
+def together(options: Options, config: VQAConfig, team: "Team") -> None:
+    """The part of the work in which the processes of a team know of each other."""
+    from film_rl.run import RunFolder
+
+    path = str(open_run(options, config, f"clevr {options.preset}").path) if team.first else ""
+    run = RunFolder(team.told(path))
+    with run if team.first else nullcontext():
+        if team.first:
+            print(f"run folder: {run.path}", flush=True)
+        if run.summary() is None:
+            train_and_finish(run, config, team)
+        if team.first:
+            report(run)
 
 
 def read_options() -> Options:

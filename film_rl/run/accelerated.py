@@ -98,5 +98,5 @@ class ManyProcesses(Team):
         return ahead
 
     def leave(self) -> None:
-        """Need the other processes no more."""
+        """Need the other processes no more; a second time is harmless."""
         self._accelerator.end_training()

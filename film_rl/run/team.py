@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -10,7 +11,8 @@ class Team:
     """A team of one: it has nobody to ask or to wait for. `accelerated.ManyProcesses` is the other.
 
     All processes hold the same network and do the same steps, each on its part of the batch. The
-    first one alone writes the run folder, evaluates and speaks.
+    first one alone writes the run folder, evaluates and speaks. Used with `with`, it is left at the
+    end.
 
     Attributes:
         part: (this process's number, from 0; how many there are).
@@ -45,4 +47,13 @@ class Team:
         return nullcontext()
 
     def leave(self) -> None:
-        """Need the other processes no more."""
+        """Need the other processes no more; a second time is harmless."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        # A process that ends as a member of a group may be aborted by the group's threads. After an
+        # error the others may never come to leave it, and a GPU's group would wait for them.
+        if error is None:
+            self.leave()

@@ -145,6 +145,22 @@ def test_cogent_trains_tunes_and_tests_on_both_conditions(work):
     assert (tuned / "summary.json").stat().st_mtime_ns == before
 
 
+def test_nothing_is_fine_tuned_from_a_training_that_failed(work):
+    words = (*SMALL, *SWEPT, "--amounts", "3", "--penalties", "0", "--tune-parts", "film")
+    words = (*words, "--learning-rate", "1e30", "--tune-steps", "3", "--run", "runs/failed")
+    refused(script("clevr_cogent", *words, cwd=work), "no training", "failed.json")
+    assert (work / "runs/failed/trained/penalty-0/0/failed.json").exists()
+    assert not list((work / "runs/failed/tuned").rglob("checkpoints/*"))
+
+
+def test_a_file_that_holds_no_rows_is_refused_before_anything_is_trained(work):
+    (work / "other.json").write_text("{}")
+    for name in ("clevr_cogent", "clevr_systems", "clevr_data_efficiency"):
+        words = (*SMALL, "--seeds", "1", "--results", "other.json", "--run", f"runs/unseen-{name}")
+        refused(script(name, *words, cwd=work), "other.json is not a file of rows", "--results")
+        assert not list(work.glob(f"runs/unseen-{name}/**/checkpoints"))
+
+
 def test_data_efficiency_trains_on_the_first_images(work):
     words = (
         *SMALL,

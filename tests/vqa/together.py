@@ -9,7 +9,9 @@ import contextlib
 import sys
 from pathlib import Path
 
-from film_rl.run import Interrupted, NonFiniteError, RunFolder
+from torch import distributed as dist
+
+from film_rl.run import Interrupted, NonFiniteError, RunFolder, Team
 from film_rl.run.accelerated import join_team
 from tests.kill_and_resume import signal_at_call
 from tests.vqa.toy import train_toy
@@ -30,8 +32,12 @@ def poison_at_call(number: int) -> None:
 
 
 def main() -> None:
-    folder, *event = sys.argv[1:]
-    team = join_team("cpu")
+    with join_team("cpu") as team:
+        work(team, *sys.argv[1:])
+    assert not dist.is_initialized()
+
+
+def work(team: Team, folder: str, *event: str) -> None:
     run = RunFolder(Path(team.told(folder if team.first else "")))
     if event and not team.first:
         step, what = event
@@ -43,11 +49,9 @@ def main() -> None:
     if not team.first:
         with contextlib.suppress(Interrupted, NonFiniteError):
             train_toy(config, run, team)
-            team.leave()
         return
     with run:
         train_toy(config, run, team)
-        team.leave()
 
 
 if __name__ == "__main__":
