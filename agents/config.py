@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-Conditioning = Literal["film", "bias", "scale", "gate", "concat", "none"]
+Conditioning = Literal["film", "bias", "scale", "gate", "concat", "gated_attention", "none"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class AgentConfig:
     sentence_dim: int = 64
     """Size of the GRU that reads the instruction."""
     conditioning: Conditioning = "film"
-    """How the instruction steers the CNN."""
+    """How the instruction steers the CNN: film, bias (gamma := 1), scale (beta := 0), gate (gamma a
+    sigmoid, beta := 0), concat, gated_attention (one sigmoid gate behind the last block), none."""
 
     learning_rate: float = 2.8e-3
     """Adam's step size at the start; it falls linearly to a tenth."""

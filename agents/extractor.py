@@ -35,7 +35,8 @@ class FiLMExtractor(BaseFeaturesExtractor):
         channels: feature maps C.
         blocks: FiLM-ed residual blocks.
         sentence_dim: size of the word embedding and of the GRU.
-        conditioning: film, bias, scale, gate, concat or none (`film_rl.NetworkConfig`).
+        conditioning: film, bias, scale, gate, concat, gated_attention or none
+            (`film_rl.NetworkConfig`).
         features_dim: size of the features.
         precision: bfloat16 runs the network under autocast; features are float32 either way.
 

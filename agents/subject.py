@@ -49,7 +49,7 @@ def agent_subject(run: RunFolder, episodes: int, examples: int, device: str) -> 
     if how in ("none", "concat"):
         raise UserError(
             f"{run.path}: no gamma and beta steer its network (--conditioning {how}); give a run "
-            "of babyai_ppo.py with --conditioning film, bias, scale or gate"
+            "of babyai_ppo.py with --conditioning film, bias, scale, gate or gated_attention"
         )
     agent, config = load_agent(run, device)
     extractor = agent.policy.features_extractor

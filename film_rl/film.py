@@ -67,15 +67,16 @@ class FiLM(nn.Module):
 
 
 class FiLMGenerator(nn.Module):
-    """Predict every block's modulation from the condition: gamma = gamma_fn(1 + delta), and beta.
+    """Predict every block's modulation from z: gamma = gamma_fn(offset + delta), and beta.
 
     [delta | beta] of block k are W_k h_k + b_k, where h_k is
         linear:     z
         mlp:        relu(V z + c), the same for all blocks
         recurrent:  GRU(z, h_{k-1}), h_0 = 0: the blocks' parameters are made one after another.
-    A fresh generator is near gamma_fn(1) and 0, so that gradients flow through the layer. Perez et
-    al. 2018, sections 2.1 and 7.2; the restricted gammas are those of its section 4.3. Its first
-    author calls a linear generator, not a recurrent one, a key to generalising (Perez 2019).
+    A fresh generator with offset 1 is near gamma_fn(1) and 0, so that gradients flow through the
+    layer. Perez et al. 2018, sections 2.1 and 7.2; the restricted gammas are those of its section
+    4.3. Its first author calls a linear generator, not a recurrent one, a key to generalising
+    (Perez 2019).
 
     The outputs are laid out block after block, each [delta (C) | beta (C)].
 
@@ -87,6 +88,7 @@ class FiLMGenerator(nn.Module):
         gamma_fn: identity, or sigmoid for gamma in (0, 1), tanh for (-1, 1), exp for (0, inf).
         use_gamma: predict gamma; otherwise every gamma is 1.
         use_beta: predict beta; otherwise every beta is 0.
+        offset: what is added to delta; 0 for a gamma that is a function of z and nothing else.
 
     Raises:
         ValueError: kind or gamma_fn is unknown, a linear generator is given a hidden_dim, a block
@@ -103,6 +105,7 @@ class FiLMGenerator(nn.Module):
         gamma_fn: GammaFn = "identity",
         use_gamma: bool = True,
         use_beta: bool = True,
+        offset: float = 1.0,
     ) -> None:
         super().__init__()
         check_choice("kind", kind, get_args(GeneratorKind))
@@ -126,6 +129,7 @@ class FiLMGenerator(nn.Module):
         self.gamma_fn = gamma_fn
         self.use_gamma = use_gamma
         self.use_beta = use_beta
+        self.offset = offset
         hidden_dim = hidden_dim or condition_dim
         self.hidden: nn.Module = nn.Identity()
         self.cell: nn.GRUCell | None = None
@@ -163,7 +167,7 @@ class FiLMGenerator(nn.Module):
         delta_BC, beta_BC = block_BX[:, :features], block_BX[:, -features:]
         if not self.use_gamma:
             return torch.ones_like(beta_BC), beta_BC
-        gamma_BC = _GAMMA_FNS[self.gamma_fn](1 + delta_BC)
+        gamma_BC = _GAMMA_FNS[self.gamma_fn](self.offset + delta_BC)
         return gamma_BC, beta_BC if self.use_beta else torch.zeros_like(gamma_BC)
 
 

@@ -21,13 +21,14 @@ from film_rl.film import FiLMGenerator, FiLMParams, GammaFn, GeneratorKind, take
 from film_rl.language import SentenceEncoder
 from film_rl.stems import FeatureStem, GridStem, PixelStem
 
-Conditioning = Literal["film", "bias", "scale", "gate", "concat", "none"]
+Conditioning = Literal["film", "bias", "scale", "gate", "concat", "gated_attention", "none"]
 
 # What each member of the family takes away from the generator.
 _RESTRICTIONS: dict[str, dict[str, Any]] = {
     "bias": {"use_gamma": False},
     "scale": {"use_beta": False},
     "gate": {"gamma_fn": "sigmoid", "use_beta": False},
+    "gated_attention": {"gamma_fn": "sigmoid", "use_beta": False, "offset": 0.0},
 }
 
 
@@ -93,6 +94,7 @@ class GeneratorConfig:
     gamma_fn: GammaFn = "identity"
     use_gamma: bool = True
     use_beta: bool = True
+    offset: float = 1.0
 
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, get_args(GeneratorKind))
@@ -108,11 +110,14 @@ class NetworkConfig:
         sentence: options of the sentence encoder.
         conditioning: how the sentence acts on a conditioned block. "film"; "bias" (gamma = 1);
             "scale" (beta = 0); "gate" (gamma = sigmoid(1 + delta), beta = 0); "concat" (gamma
-            and beta become feature maps); "none", a network that never reads the sentence.
+            and beta become feature maps); "gated_attention" (what one block puts out, the last
+            by default, times sigmoid(delta), and nothing else: Chaplot et al. 2018,
+            arXiv:1706.07230); "none", a network that never reads the sentence.
         generator: options of the FiLM generator.
         channels: channels of every block.
         kernel_sizes: kernel size of each block; its length is the number of blocks.
-        film_blocks: which blocks are conditioned; None is all of them.
+        film_blocks: which blocks are conditioned; None is all of them, or the last one with
+            "gated_attention".
 
     Raises:
         ValueError: an option is unknown, or options contradict each other.
@@ -149,12 +154,23 @@ class NetworkConfig:
                 "that never reads the sentence say conditioning='none'"
             )
 
+        if self.conditioning == "gated_attention" and sum(self.conditioned_blocks) > 1:
+            raise ValueError(
+                f"film_blocks={self.film_blocks} with conditioning='gated_attention', which acts "
+                "at one place; leave film_blocks out, or choose one block"
+            )
+
     @property
     def conditioned_blocks(self) -> tuple[bool, ...]:
         """Whether the sentence acts on each block."""
+        blocks = len(self.kernel_sizes)
         if self.conditioning == "none":
-            return (False,) * len(self.kernel_sizes)
-        return self.film_blocks or (True,) * len(self.kernel_sizes)
+            return (False,) * blocks
+        if self.film_blocks:
+            return self.film_blocks
+        if self.conditioning == "gated_attention":
+            return tuple(block == blocks - 1 for block in range(blocks))
+        return (True,) * blocks
 
 
 class FiLMedNetwork(nn.Module):
@@ -176,6 +192,7 @@ class FiLMedNetwork(nn.Module):
         self.output_channels = config.stem.channels
         num_features = []
         how: BlockConditioning = "concat" if config.conditioning == "concat" else "film"
+        gated = config.conditioning == "gated_attention"
         for kernel_size, conditioned in zip(
             config.kernel_sizes, config.conditioned_blocks, strict=True
         ):
@@ -184,7 +201,7 @@ class FiLMedNetwork(nn.Module):
                 config.channels,
                 kernel_size=kernel_size,
                 norm=config.norm,
-                placement=config.placement,
+                placement="after_residual" if gated else config.placement,
                 residual=config.residual,
                 coords=config.coords,
                 conditioning=how if conditioned else "none",

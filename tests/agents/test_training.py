@@ -2,11 +2,13 @@ import dataclasses
 import os
 import shutil
 import signal
+from typing import get_args
 
 import pytest
 import torch
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from agents.config import Conditioning
 from agents.device_ppo import DevicePPO
 from agents.learner import check, load_agent, make_learner
 from agents.training import train
@@ -199,7 +201,7 @@ def test_another_seed_is_another_run(tiny, trained, tmp_path):
     assert not all(torch.equal(v, first[k]) for k, v in learner.policy.state_dict().items())
 
 
-@pytest.mark.parametrize("conditioning", ["film", "bias", "scale", "gate", "concat", "none"])
+@pytest.mark.parametrize("conditioning", get_args(Conditioning))
 def test_the_ratio_is_one_on_the_first_minibatch_of_every_update(conditioning, tiny):
     """If rollout and update saw different networks (batch norm, dropout), it would not be."""
     config = dataclasses.replace(tiny, conditioning=conditioning, learning_rate=1e-2)

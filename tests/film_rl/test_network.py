@@ -153,7 +153,33 @@ def test_the_family_has_no_weights_for_what_it_does_not_predict():
         if conditioning != "none"
     }
     widths = {name: network.generator.linear.out_features for name, network in outputs.items()}
-    assert widths == {"film": 16, "bias": 8, "scale": 8, "gate": 8, "concat": 16}
+    both_blocks = {"film": 16, "bias": 8, "scale": 8, "gate": 8, "concat": 16}
+    assert widths == both_blocks | {"gated_attention": 4}
+
+
+@pytest.mark.parametrize("film_blocks", [None, (False, True)])
+def test_gated_attention_multiplies_what_an_unconditioned_network_sees_and_that_is_all(film_blocks):
+    """Chaplot et al. 2018: features * sigmoid(Linear(z)), where `gate` acts in every block."""
+    config = replace(CONFIG, norm="none", conditioning="gated_attention", film_blocks=film_blocks)
+    network = FiLMedNetwork(config)
+    plain = FiLMedNetwork(replace(config, conditioning="none", film_blocks=None))
+    missing, extra = plain.load_state_dict(network.state_dict(), strict=False)
+    assert not missing
+    assert {name.partition(".")[0] for name in extra} == {"encoder", "generator"}
+    gate_BC = torch.sigmoid(network.generator.linear(network.encoder(TOKENS)))
+    expected = plain(CODES, TOKENS) * gate_BC[:, :, None, None]
+    torch.testing.assert_close(network(CODES, TOKENS), expected)
+
+
+def test_gated_attention_may_act_behind_another_block_but_only_one():
+    gated = replace(CONFIG, norm="none", conditioning="gated_attention", film_blocks=(True, False))
+    network = FiLMedNetwork(gated)
+    ((gamma, beta),) = network.condition(TOKENS)
+    first = network.blocks[0](network.stem(CODES), torch.ones_like(gamma), beta)
+    expected = network.blocks[1](first * gamma[:, :, None, None])
+    torch.testing.assert_close(network(CODES, TOKENS), expected)
+    with pytest.raises(ValueError, match="acts at one place; leave film_blocks out"):
+        replace(gated, film_blocks=(True, True))
 
 
 def test_an_unconditioned_network_has_neither_encoder_nor_generator():
