@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import gymnasium
 import numpy as np
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
 from envs.batched.facades import InstructedWorlds
 from envs.observation import Observation
@@ -17,6 +17,11 @@ USE_MINIGRID = (
     "for minigrid's own worlds type DummyVecEnv([lambda: envs.make_env(task)] * num_envs), "
     "or on the command line --engine sb3"
 )
+
+
+def as_given(env: VecEnv) -> VecEnv:
+    """What a learner was given: SB3 puts a picture's channels first by a wrapper of its own."""
+    return env.venv if isinstance(env, VecTransposeImage) else env
 
 
 class BatchedVecEnv(VecEnv):

@@ -27,6 +27,10 @@ class AgentConfig:
     last_actions: int = 32
     """How many of its last actions the agent sees; without any it turns in circles."""
 
+    view: Literal["symbols", "pixels"] = "symbols"
+    """What it sees of the world: object, colour and state of each cell, or a picture, 8 pixels a
+    cell's side."""
+
     engine: Literal["tensor", "sb3"] = "tensor"
     """tensor: worlds and PPO on the device; sb3: minigrid's worlds and stock PPO."""
     levels: int = 16_384

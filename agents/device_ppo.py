@@ -13,7 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from agents.batched_vec_env import BatchedVecEnv
+from agents.batched_vec_env import BatchedVecEnv, as_given
 from agents.device_rollout import DeviceRollout, Minibatch
 from agents.extractor import FiLMExtractor
 from agents.policy import FiLMPolicy
@@ -178,6 +178,7 @@ class DevicePPO(PPO):
 
     def _worlds(self, env: VecEnv) -> InstructedWorlds:
         """The worlds behind the face, where they are tensors on the same device."""
+        env = as_given(env)
         if not isinstance(env, BatchedVecEnv):
             raise UserError(
                 f"DevicePPO on a {type(env).__name__}; expected a BatchedVecEnv without wrappers: "

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from envs.batched.facades import Outcome, View
+from envs.observation import SYMBOLS
 
 
 class Minibatch(NamedTuple):
@@ -49,7 +50,7 @@ class DeviceRollout:
             return torch.zeros(buffer_size, n_envs, *shape, dtype=dtype, device=device)
 
         def view() -> View:
-            image = field(torch.uint8, *observation_space["image"].shape)
+            image = field(torch.uint8, *SYMBOLS)
             return View(image, field(torch.int64), field(torch.uint8, num_last))
 
         self.view, self.final = view(), view()

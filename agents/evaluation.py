@@ -14,7 +14,8 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.task import EVALUATION_SEED, Task, TaskLike, as_task
-from envs.batched import BatchedBabyAI, LevelBank
+from envs.batched import BatchedBabyAI, LevelBank, TileAtlas
+from envs.observation import SYMBOLS
 from film_rl.errors import check_choice
 from film_rl.run import UserError, separate_rng
 
@@ -159,13 +160,14 @@ def play_bank(act: Act, bank: LevelBank, first: Observation) -> Iterator[Episode
         first: their first observations.
     """
     batched, seen = BatchedBabyAI(bank, len(bank), autoreset=False), dict(first)
+    atlas = TileAtlas() if seen["image"].shape[1:] != SYMBOLS else None
     action, running = np.zeros(len(bank), np.int64), np.arange(len(bank))
     for steps in itertools.count(1):
         # Only running worlds are shown: as many random numbers are drawn as for minigrid's.
         shown = {name: part[running] for name, part in seen.items()}
         action[running] = act(shown, running)
         step = batched.step(torch.from_numpy(action))
-        seen["image"] = step.image.numpy()
+        seen["image"] = (atlas.render(step.image) if atlas else step.image).numpy()
         if "last_actions" in seen:
             newest = action[:, None] + 1
             seen["last_actions"] = np.concatenate([newest, seen["last_actions"][:, :-1]], axis=1)

@@ -1,10 +1,11 @@
 """The FiLM-ed CNN as a features extractor for any Stable-Baselines3 algorithm.
 
 Shape suffixes: B samples, S distinct sentences, T words, W H K the view's x, y and channels,
-C feature maps, A last actions.
+C feature maps, A last actions, N tiles of which pictures are made.
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +13,17 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from envs.observation import MAX_CODE
+from envs.batched import TileAtlas
+from envs.observation import MAX_CODE, SYMBOLS, TILE
 from film_rl import FiLMedNetwork
-from film_rl.film import FiLMParams
-from film_rl.network import Conditioning, GridStemConfig, NetworkConfig, SentenceConfig
+from film_rl.film import FiLMParams, take
+from film_rl.network import (
+    Conditioning,
+    GridStemConfig,
+    NetworkConfig,
+    PixelStemConfig,
+    SentenceConfig,
+)
 from film_rl.run import UserError
 from film_rl.run.device import autocast
 
@@ -28,10 +36,12 @@ class FiLMExtractor(BaseFeaturesExtractor):
     The stem and the first block work per cell (1x1) so that FiLM can pick out the named object
     before anything is mixed; no batch statistics, so rollout and update see the same network; the
     head is flat rather than pooled, since where the object stands is what the agent needs.
-    `direction` is not used, as in BabyAI's own models.
+    `direction` is not used, as in BabyAI's own models. Where the view is a picture, a stem of 2x2
+    convolutions reads each cell's 8 x 8 pixels by themselves, for the same reason.
 
     Args:
-        observation_space: what `envs.make_env` gives: image, instruction and perhaps last_actions.
+        observation_space: what `envs.make_env` gives: image (of a picture SB3 puts the channels
+            first), instruction and perhaps last_actions.
         channels: feature maps C.
         blocks: FiLM-ed residual blocks.
         sentence_dim: size of the word embedding and of the GRU.
@@ -41,11 +51,12 @@ class FiLMExtractor(BaseFeaturesExtractor):
         precision: bfloat16 runs the network under autocast; features are float32 either way.
 
     Attributes:
+        pixels: whether the view is a picture.
         reader: makes gamma and beta of sentences (S, T) in the place of the network's own reading,
             where it is set: for experiments with what the agent is told.
 
     Raises:
-        UserError: the images are pixels.
+        UserError: the images are neither minigrid's views nor pictures of them.
     """
 
     def __init__(
@@ -65,18 +76,11 @@ class FiLMExtractor(BaseFeaturesExtractor):
         self.precision = precision
         self.reader: Callable[[Tensor], FiLMParams] | None = None
         image, instruction = observation_space["image"], observation_space["instruction"]
-        if image.high.max() > MAX_CODE:
-            raise UserError(
-                f"FiLMExtractor on images {image.shape} of values to {image.high.max()}; expected "
-                "minigrid's symbolic view: type InstructedWorlds(..., pixels=False), or give "
-                "pixels to SB3's MultiInputPolicy"
-            )
+        self.pixels = is_picture(image)
+        width, height, _ = SYMBOLS
         self.network = FiLMedNetwork(
             NetworkConfig(
-                stem=GridStemConfig(
-                    num_values=tuple(int(high) + 1 for high in image.high.max(axis=(0, 1))),
-                    channels=channels,
-                ),
+                stem=_pixel_stem(channels) if self.pixels else _grid_stem(image, channels),
                 sentence=SentenceConfig(
                     vocab_size=int(instruction.high.max()) + 1,
                     embedding_dim=sentence_dim,
@@ -89,7 +93,6 @@ class FiLMExtractor(BaseFeaturesExtractor):
                 coords=False,
             )
         )
-        width, height, _ = image.shape
         actions = observation_space.spaces.get("last_actions")
         self.num_actions = int(actions.high.max()) + 1 if actions else 0
         actions_dim = self.num_actions * actions.shape[0] if actions else 0
@@ -100,20 +103,44 @@ class FiLMExtractor(BaseFeaturesExtractor):
         """Observations as SB3 hands them over (float tensors) -> features (B, features_dim)."""
         film_params, sentence_B = self.condition(observations["instruction"].long())
         last_BA = observations["last_actions"].long() if self.num_actions else None
-        return self.features(observations["image"].long(), film_params, sentence_B, last_BA)
+        image = observations["image"] if self.pixels else observations["image"].long()
+        return self.features(image, film_params, sentence_B, last_BA)
 
     def features(
         self,
-        codes_BWHK: Tensor,
+        image: Tensor,
         film_params: FiLMParams,
         sentence_B: Tensor,
         last_BA: Tensor | None,
     ) -> Tensor:
-        """Codes, FiLM of S sentences, each sample's sentence, last actions -> (B, features_dim)."""
-        with autocast(codes_BWHK.device, self.precision):
-            x_BCHW = self.network.modulate_cells(codes_BWHK, film_params, sentence_B)
-            features = self.flat(x_BCHW, last_BA)
+        """View, FiLM of S sentences, each sample's sentence, last actions -> (B, features_dim).
+
+        Args:
+            image: minigrid's symbolic view, whole numbers (B, W, H, K), also where the network
+                reads pictures; or pictures as of `as_pictures`, then.
+            film_params: gamma and beta of S sentences.
+            sentence_B: which of them is each sample's.
+            last_BA: the last actions, None where the agent is not shown any.
+        """
+        with autocast(image.device, self.precision):
+            features = self.flat(self._maps(image, film_params, sentence_B), last_BA)
         return features.float()
+
+    def _maps(self, image: Tensor, film_params: FiLMParams, sentence_B: Tensor) -> Tensor:
+        """The blocks' feature maps (B, C, H, W)."""
+        if image.is_floating_point():
+            return self.network.modulate(image, take(film_params, sentence_B))
+        if not self.pixels:
+            return self.network.modulate_cells(image, film_params, sentence_B)
+        codes_BWHK = atlas_on(image.device).codes(image.byte())
+        return self.network.modulate_cells(codes_BWHK, film_params, sentence_B, self._look_up)
+
+    def _look_up(self, codes_BWHK: Tensor) -> Tensor:
+        """What the stem makes of each cell's tile, (B, C, H, W): the 360 tiles are read once."""
+        atlas = atlas_on(codes_BWHK.device)
+        features_NC = self.network.stem(as_pictures(atlas.tiles)).flatten(1)
+        tile_BHW = atlas.numbers(codes_BWHK).transpose(1, 2)
+        return F.embedding(tile_BHW, features_NC).permute(0, 3, 1, 2)
 
     def flat(self, x_BCHW: Tensor, last_BA: Tensor | None) -> Tensor:
         """The blocks' features and the last actions through one layer, (B, features_dim)."""
@@ -137,3 +164,37 @@ class FiLMExtractor(BaseFeaturesExtractor):
         """gamma and beta of each block for each sentence."""
         with autocast(tokens_ST.device, self.precision):
             return (self.reader or self.network.condition)(tokens_ST)
+
+
+def is_picture(image: spaces.Space) -> bool:
+    """Whether a view is a picture rather than symbols; UserError where it is neither."""
+    side = SYMBOLS[0] * TILE
+    known = {SYMBOLS: False, (3, side, side): True, (side, side, 3): True}
+    if image.shape not in known or known[image.shape] != (image.high.max() > MAX_CODE):
+        raise UserError(
+            f"FiLMExtractor on images {image.shape} of values to {image.high.max()}; expected "
+            f"minigrid's symbolic view {SYMBOLS}, or its picture of {side} x {side} pixels: make "
+            "worlds with envs.make_env or InstructedWorlds"
+        )
+    return known[image.shape]
+
+
+def as_pictures(image_BHWC: Tensor) -> Tensor:
+    """uint8 pictures as the stem reads them and SB3 hands them over: (B, 3, H, W), from 0 to 1."""
+    return image_BHWC.permute(0, 3, 1, 2) / 255
+
+
+@cache
+def atlas_on(device: torch.device) -> TileAtlas:
+    """What draws views, made once for each device."""
+    return TileAtlas(device=device)
+
+
+def _grid_stem(image: spaces.Space, channels: int) -> GridStemConfig:
+    values = tuple(int(high) + 1 for high in image.high.max(axis=(0, 1)))
+    return GridStemConfig(num_values=values, channels=channels)
+
+
+def _pixel_stem(channels: int) -> PixelStemConfig:
+    """Three halvings, from a tile's 8 pixels a side to one cell; no cell sees another's pixels."""
+    return PixelStemConfig(channels=channels, num_layers=3, norm=False, kernel_size=2)

@@ -72,7 +72,12 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None, parts: int =
         bank = level_bank(config, run, parts)
         worlds = BatchedVecEnv(
             InstructedWorlds(
-                bank, config.envs, device=device, seed=config.seed, last_actions=config.last_actions
+                bank,
+                config.envs,
+                device=device,
+                seed=config.seed,
+                last_actions=config.last_actions,
+                pixels=task.pixels,
             )
         )
     else:

@@ -7,7 +7,8 @@ import numpy as np
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-from agents.batched_vec_env import BatchedVecEnv
+from agents.batched_vec_env import BatchedVecEnv, as_given
+from envs.observation import Observation
 from film_rl.run import UserError, rng_state, set_rng_state
 
 State = dict[str, Any]
@@ -55,7 +56,7 @@ def restore_learner(learner: PPO, state: State) -> None:
 
 def _worlds_state(learner: PPO) -> State:
     """Worlds on tensors are saved as they are; minigrid's as what replays them (`envs.replay`)."""
-    if isinstance(learner.env, BatchedVecEnv):
+    if isinstance(as_given(learner.env), BatchedVecEnv):
         return learner.env.worlds.state()
     monitor, worlds = _stock_worlds(learner)
     return {
@@ -68,15 +69,16 @@ def _worlds_state(learner: PPO) -> State:
 
 
 def _restore_worlds(learner: PPO, state: State) -> None:
-    if isinstance(learner.env, BatchedVecEnv):
+    if isinstance(as_given(learner.env), BatchedVecEnv):
         learner.env.worlds.set_state(state)
-        learner._last_obs = learner.env.worlds.to_numpy(learner.env.worlds.view)
+        learner._last_obs = _shown(learner, learner.env.worlds.to_numpy(learner.env.worlds.view))
         return
     monitor, worlds = _stock_worlds(learner)
     for index, (world, replay) in enumerate(zip(worlds.envs, state["replays"], strict=True)):
         worlds._save_obs(index, world.set_state(replay))
+    shown = _shown(learner, worlds.buf_obs)
     for name, array in state["last_obs"].items():
-        if not np.array_equal(worlds.buf_obs[name], array):
+        if not np.array_equal(shown[name], array):
             raise UserError(
                 f"the worlds replayed from the checkpoint show another {name} than they did; "
                 "install the minigrid version it was made with"
@@ -88,7 +90,13 @@ def _restore_worlds(learner: PPO, state: State) -> None:
 
 
 def _stock_worlds(learner: PPO) -> tuple[VecMonitor, DummyVecEnv]:
-    monitor = learner.env
+    monitor = as_given(learner.env)
     assert isinstance(monitor, VecMonitor)
     assert isinstance(monitor.venv, DummyVecEnv)
     return monitor, monitor.venv
+
+
+def _shown(learner: PPO, observations: Observation) -> Observation:
+    """What the worlds show as the learner sees it: of a picture, channels first."""
+    env = learner.env
+    return env.transpose_observations(observations) if as_given(env) is not env else observations

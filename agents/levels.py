@@ -8,6 +8,7 @@ there any more can be made again. Levels known to have no solution are left out 
                        000012.safetensors  ...  the newest parts
 """
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def level_part(
             raise UserError(f"{error} (remove the file: the next start makes it again)") from error
     size = part_size(config)
     bank = LevelBank.generate(
-        Task.of_config(config).make,
+        dataclasses.replace(Task.of_config(config), pixels=False).make,  # levels have no view
         size if number else config.levels,
         seed=config.seed,
         workers=(os.cpu_count() or 1) if all_cores else 1,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from agents.config import AgentConfig
 from agents.evaluation import Observation, begun_on_tensors, open_worlds, play_bank, sampling_from
-from agents.extractor import FiLMExtractor
+from agents.extractor import FiLMExtractor, as_pictures
 from agents.frame import ACTIONS
 from agents.learner import load_agent
 from agents.task import EVALUATION_SEED, Task
@@ -123,11 +123,9 @@ class _Success:
         film_params = extractor.read(torch.from_numpy(self.first["instruction"]).to(device))
 
         def act(shown: Observation, running: np.ndarray) -> np.ndarray:
-            codes_BWHK, last_BA = _seen(extractor, shown, device)
+            image, last_BA = _seen(extractor, shown, device)
             rows_B = torch.from_numpy(running).to(device)
-            log_prob_BA, _ = policy.heads(
-                extractor.features(codes_BWHK, film_params, rows_B, last_BA)
-            )
+            log_prob_BA, _ = policy.heads(extractor.features(image, film_params, rows_B, last_BA))
             return log_prob_BA.exp().multinomial(1)[:, 0].cpu().numpy()
 
         with sampling_from(self.seeds[0], self.agent):
@@ -138,11 +136,12 @@ class _Success:
 def _seen(
     extractor: FiLMExtractor, shown: Observation, device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
-    """Observations as the extractor takes them: codes (B, W, H, K), last actions or None."""
-    codes_BWHK = torch.from_numpy(shown["image"]).long().to(device)
+    """Observations as the extractor takes them: codes or pictures, last actions or None."""
+    image = torch.from_numpy(shown["image"]).to(device)
+    image = as_pictures(image) if extractor.pixels else image.long()
     if not extractor.num_actions:
-        return codes_BWHK, None
-    return codes_BWHK, torch.from_numpy(shown["last_actions"]).long().to(device)
+        return image, None
+    return image, torch.from_numpy(shown["last_actions"]).long().to(device)
 
 
 def _sentences(task: Task) -> list[str]:
@@ -173,9 +172,9 @@ def _scores(agent: PPO, seen: Sequence[Observation], film_params: FiLMParams) ->
     """The scores (B, A) of the actions, before any softmax, in float32."""
     extractor, device = agent.policy.features_extractor, agent.device
     together = {name: np.stack([one[name] for one in seen]) for name in seen[0]}
-    codes_BWHK, last_BA = _seen(extractor, together, device)
+    image, last_BA = _seen(extractor, together, device)
     on_device = [(gamma.to(device), beta.to(device)) for gamma, beta in film_params]
-    features = extractor.flat(extractor.network.modulate(codes_BWHK, on_device), last_BA)
+    features = extractor.flat(extractor.network.modulate(image, on_device), last_BA)
     scores_BA: Tensor = agent.policy.action_net(agent.policy.mlp_extractor(features)[0])
     return scores_BA
 

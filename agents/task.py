@@ -10,6 +10,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from agents.config import AgentConfig
 from envs import expand, level_ids, make_env
 from envs.hold_out import divided
+from envs.observation import MAX_CODE
 from film_rl.run.errors import UserError
 
 EVALUATION_SEED = 1_000_000_000
@@ -25,6 +26,7 @@ class Task:
         room_size, distractors: for sentences; None takes the default.
         last_actions: how many of its last actions the agent sees.
         hold_out: pairs such as "red key" that no sentence may name (`envs.hold_out`).
+        pixels: the view is a picture.
     """
 
     names: str | Sequence[str]
@@ -32,6 +34,7 @@ class Task:
     distractors: int | None = None
     last_actions: int = 4
     hold_out: tuple[str, ...] = ()
+    pixels: bool = False
 
     def __post_init__(self) -> None:
         names = (self.names,) if isinstance(self.names, str) else tuple(self.names)
@@ -50,8 +53,14 @@ class Task:
                 f"--hold-out leaves out sentences, and {config.level} makes its own; give "
                 'sentences instead, such as --instr "go to the {color} {object}"'
             )
-        names, actions = config.instr or (config.level or "",), config.last_actions
-        return cls(names, config.room_size, config.distractors, actions, config.hold_out)
+        return cls(
+            config.instr or (config.level or "",),
+            config.room_size,
+            config.distractors,
+            config.last_actions,
+            config.hold_out,
+            pixels=config.view == "pixels",
+        )
 
     def make(self, render_mode: str | None = None) -> gymnasium.Env:
         """One world of it."""
@@ -61,6 +70,7 @@ class Task:
             room_size=self.room_size,
             distractors=self.distractors,
             last_actions=self.last_actions,
+            pixels=self.pixels,
             render_mode=render_mode,
         )
 
@@ -101,8 +111,15 @@ def as_task(task: TaskLike, agent: BaseAlgorithm) -> Task:
             "(image, instruction and perhaps last_actions)"
         )
     last_actions = spaces["last_actions"].shape[0] if "last_actions" in spaces else 0
+    pixels = bool(spaces["image"].high.max() > MAX_CODE)
     if not isinstance(task, Task):
-        return Task(task, last_actions=last_actions)
+        return Task(task, last_actions=last_actions, pixels=pixels)
+    if task.pixels != pixels:
+        saw, shows = ("pixels", "symbols") if pixels else ("symbols", "pixels")
+        raise UserError(
+            f"the agent was trained on {saw}, the task shows {shows}; make the task with "
+            f"pixels={pixels}"
+        )
     if task.last_actions != last_actions:
         raise UserError(
             f"the agent was trained with last_actions={last_actions}, the task gives "

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import gymnasium as gym
 import minigrid  # noqa: F401  (registers the BabyAI levels)
+from minigrid.wrappers import RGBImgPartialObsWrapper
 
 import envs.quiet  # noqa: F401  (keeps minigrid from printing)
 from envs.errors import EnvError, did_you_mean
-from envs.observation import InstructionObservation
+from envs.observation import TILE, InstructionObservation
 from envs.replay import Replayable
 
 INSTRUCTION_ID = "FiLM-RL/Instruction-v0"
@@ -27,6 +28,7 @@ def make_env(
     room_size: int | None = None,
     distractors: int | None = None,
     last_actions: int = 4,
+    pixels: bool = False,
     render_mode: str | None = None,
 ) -> InstructionObservation:
     """Makes one environment.
@@ -37,6 +39,7 @@ def make_env(
         room_size: For instructions: cells along a room's side, walls included; 8 if not given.
         distractors: For instructions: objects beyond those of the sentence; 7 if not given.
         last_actions: How many of the last actions the agent is shown; see `InstructionObservation`.
+        pixels: The view as a picture of 56 x 56 pixels, 8 a cell's side, in place of symbols.
         render_mode: None, "rgb_array" or "human".
 
     Raises:
@@ -57,7 +60,8 @@ def make_env(
             disable_env_checker=True,
             **given,
         )
-    return InstructionObservation(Replayable(level), last_actions)
+    seen = RGBImgPartialObsWrapper(level, TILE) if pixels else level
+    return InstructionObservation(Replayable(seen), last_actions)
 
 
 def _is_level_id(task: str) -> bool:

@@ -13,13 +13,16 @@ from envs.replay import State
 
 Observation = dict[str, np.ndarray]
 
-MAX_CODE = 10  # the largest number minigrid writes into a view; 255 would mean a picture to SB3
+SYMBOLS = (7, 7, 3)  # the view: object, colour and state of each cell
+MAX_CODE = 10  # the largest number minigrid writes into it; 255 would mean a picture to SB3
+TILE = 8  # pixels along a cell's side, where the view is a picture
 
 
-def observation_space(last_actions: int) -> spaces.Dict:
+def observation_space(last_actions: int, pixels: bool = False) -> spaces.Dict:
     """Returns the space of `InstructionObservation`'s observations."""
+    picture = spaces.Box(0, 255, (7 * TILE, 7 * TILE, 3), np.uint8)
     box: dict[str, spaces.Space] = {
-        "image": spaces.Box(0, MAX_CODE, (7, 7, 3), np.uint8),
+        "image": picture if pixels else spaces.Box(0, MAX_CODE, SYMBOLS, np.uint8),
         "instruction": spaces.Box(0, len(WORDS), (MAX_WORDS,), np.int64),
     }
     if last_actions:
@@ -30,7 +33,8 @@ def observation_space(last_actions: int) -> spaces.Dict:
 class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
     """Turns minigrid's observation into a Dict.
 
-        image: uint8 (7, 7, 3), the agent's view: object, colour and state of each cell
+        image: uint8 (7, 7, 3), the agent's view: object, colour and state of each cell;
+            or uint8 (56, 56, 3), the picture that minigrid's RGBImgPartialObsWrapper makes of it
         instruction: int64 (72,), word ids as of `tokenize`, 0 after the last word
         last_actions: int64 (k,), newest first, 1 + action, 0 before the episode's first
 
@@ -40,7 +44,8 @@ class InstructionObservation(gym.Wrapper, RecordConstructorArgs):
     def __init__(self, env: gym.Env, last_actions: int = 4):
         RecordConstructorArgs.__init__(self, last_actions=last_actions)
         super().__init__(env)
-        self.observation_space = observation_space(last_actions)
+        pixels = env.observation_space["image"].shape != SYMBOLS
+        self.observation_space = observation_space(last_actions, pixels)
         self._num_last = last_actions
         self._instruction = np.zeros(MAX_WORDS, np.int64)
         self._last = np.zeros(last_actions, np.int64)

@@ -9,6 +9,7 @@ Shapes: B batch, T words, S distinct sentences, C channels, H height, W width, K
 U distinct cells.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -53,6 +54,7 @@ class PixelStemConfig:
     channels: int = 128
     num_layers: int = 4
     norm: bool = True
+    kernel_size: int = 4
 
     def build(self) -> PixelStem:
         """Make the stem."""
@@ -235,6 +237,12 @@ class FiLMedNetwork(nn.Module):
         Raises:
             ValueError: there is not one (gamma, beta) per conditioned block.
         """
+        return self.steer(self.stem(x), film_params, rows_B)
+
+    def steer(
+        self, features_BCHW: Tensor, film_params: FiLMParams, rows_B: Tensor | None = None
+    ) -> Tensor:
+        """`modulate` of what the stem has read already."""
         expected = sum(self.config.conditioned_blocks)
         if len(film_params) != expected:
             raise ValueError(
@@ -242,7 +250,6 @@ class FiLMedNetwork(nn.Module):
                 "one per conditioned block, as condition(tokens) returns them"
             )
         pairs = iter(film_params)
-        features_BCHW: Tensor = self.stem(x)
         for block, conditioned in zip(self.blocks, self.config.conditioned_blocks, strict=True):
             if conditioned:
                 features_BCHW = block(features_BCHW, *next(pairs), rows_B)
@@ -252,26 +259,33 @@ class FiLMedNetwork(nn.Module):
         return features_BCHW if rows_B is None else features_BCHW.index_select(0, rows_B)
 
     def modulate_cells(
-        self, codes_BWHK: Tensor, film_params: FiLMParams, sentence_B: Tensor
+        self,
+        codes_BWHK: Tensor,
+        film_params: FiLMParams,
+        sentence_B: Tensor,
+        read: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """`modulate` for a `GridStem`, computing once what many cells have in common.
+        """`modulate` for codes, computing once what many cells have in common.
 
         The stem and the leading blocks that work per cell see each distinct cell of each sentence
         once, however often it occurs: in a batch of views, ten times less. To find them is to wait
         for the device, so only the CPU does it.
 
         Args:
-            codes_BWHK: what the stem reads, each code below 256.
+            codes_BWHK: what `read` reads, each code below 256.
             film_params: (gamma, beta) of S sentences.
             sentence_B: which of them is about each view.
+            read: from codes to the features (B, C, H, W) of cells, each cell by itself; the stem,
+                a `GridStem`, when not given.
 
         Raises:
             ValueError: a code is below 0 or above 255 (on a CPU).
         """
+        read = read or self.stem
         if codes_BWHK.device.type != "cpu":
-            return self.modulate(codes_BWHK, take(film_params, sentence_B))
+            return self.steer(read(codes_BWHK), take(film_params, sentence_B))
         codes_UK, sentence_U, cells_BHW = distinct_cells(codes_BWHK, sentence_B)
-        features: Tensor = self.stem(codes_UK[:, None, None, :])
+        features: Tensor = read(codes_UK[:, None, None, :])
         cells: Tensor | None = cells_BHW  # until they are in their places
         pairs_U, pairs_B = (self._by_block(film_params, s) for s in (sentence_U, sentence_B))
         for block, pair_U, pair_B in zip(self.blocks, pairs_U, pairs_B, strict=True):

@@ -14,25 +14,42 @@ from film_rl.errors import check_odd
 
 
 class PixelStem(nn.Module):
-    """Learn from pixels: num_layers of 4x4 convolution with stride 2, batch norm, ReLU.
+    """Learn from pixels: num_layers of convolution with stride 2, batch norm, ReLU.
 
-    Four layers map 224x224 to 14x14. Perez et al. 2018, section 2.2.
+    Four layers map 224x224 to 14x14. Perez et al. 2018, section 2.2. With 2x2 kernels and no norm a
+    cell of the output sees its own 2^layers pixels a side and nothing else: three layers read
+    8-pixel tiles, as many at once as one likes.
 
     Args:
         in_channels: channels of the image.
         channels: channels of the output.
         num_layers: how many times height and width are halved.
         norm: normalise over the batch.
+        kernel_size: side of the kernels, even: 4, the paper's, or 2.
+
+    Raises:
+        ValueError: the kernel size is odd.
     """
 
     def __init__(
-        self, in_channels: int = 3, channels: int = 128, num_layers: int = 4, norm: bool = True
+        self,
+        in_channels: int = 3,
+        channels: int = 128,
+        num_layers: int = 4,
+        norm: bool = True,
+        kernel_size: int = 4,
     ) -> None:
         super().__init__()
+        if kernel_size % 2 or kernel_size < 2:
+            raise ValueError(
+                f"kernel_size={kernel_size} does not halve height and width; "
+                "expected an even number, such as 4"
+            )
         self.channels = channels
         layers: list[nn.Module] = []
         for layer in range(num_layers):
-            layers += [nn.Conv2d(channels if layer else in_channels, channels, 4, 2, 1)]
+            inputs, padding = channels if layer else in_channels, kernel_size // 2 - 1
+            layers += [nn.Conv2d(inputs, channels, kernel_size, stride=2, padding=padding)]
             layers += [nn.BatchNorm2d(channels), nn.ReLU()] if norm else [nn.ReLU()]
         self.layers = nn.Sequential(*layers)
 

@@ -90,11 +90,8 @@ class InstructedWorlds:
         self.device = torch.device(device)
         self.bank = bank.to(self.device)
         self.tokens = token_table(bank.sentences).to(self.device)
-        self.observation_space = observation_space(last_actions)
+        self.observation_space = observation_space(last_actions, pixels)
         self.atlas = TileAtlas(device=self.device) if pixels else None
-        if self.atlas:
-            box = self.observation_space.spaces | {"image": self.atlas.space}
-            self.observation_space = spaces.Dict(box)
         self.action_space = spaces.Discrete(len(Actions))
         self.reset(seed)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from envs.batched.geometry import VIEW
 from envs.errors import EnvError
+from envs.observation import TILE
 
 KINDS = OBJECT_TO_IDX["agent"]  # the kinds before it can lie in a cell
 COLORS, STATES = len(COLOR_TO_IDX), len(STATE_TO_IDX)
@@ -33,22 +34,24 @@ class TileAtlas:
 
     Attributes:
         space: of one picture, uint8 (7S, 7S, 3).
+        tiles: uint8 (K, S, S, 3), the K tiles there are.
 
     Raises:
         EnvError: if a tile has no pixel.
     """
 
-    def __init__(self, tile_size: int = 8, device: str | torch.device = "cpu"):
+    def __init__(self, tile_size: int = TILE, device: str | torch.device = "cpu"):
         if tile_size < 1:
             raise EnvError(f"tile_size is {tile_size}; type 1 or more pixels, 8 as minigrid does")
         self.tile_size, self.device = tile_size, torch.device(device)
         side = VIEW * tile_size
         self.space = spaces.Box(0, 255, (side, side, 3), np.uint8)
         tiles = np.stack([_tile(tile_size, *what) for what in _whats()])
-        self._rows = torch.from_numpy(tiles).flatten(0, 1).flatten(1).to(self.device)  # (K S, 3S)
-        first_RR = torch.zeros(VIEW, VIEW, dtype=torch.int32)
-        first_RR[VIEW // 2, VIEW - 1] = len(tiles) // 2  # the agent stands here, on its own tiles
-        self._first = first_RR.to(self.device)
+        self.tiles = torch.from_numpy(tiles).to(self.device)
+        self._rows = self.tiles.flatten(0, 1).flatten(1)  # (K S, 3S)
+        own_RR3 = torch.zeros(VIEW, VIEW, 3, dtype=torch.int32)
+        own_RR3[VIEW // 2, VIEW - 1, 0] = KINDS  # the agent stands here, on its own tiles
+        self._own = own_RR3.to(self.device)
         self._lines = torch.arange(tile_size, dtype=torch.int32, device=self.device)[:, None]
 
     def render(self, image: Tensor) -> Tensor:
@@ -63,12 +66,24 @@ class TileAtlas:
         Raises:
             EnvError: for another shape, dtype or device.
         """
-        self._check(image)
-        kind, color, state = image.to(torch.int32).unbind(-1)
-        tile_NRR = (kind * COLORS + color) * STATES + state + self._first
+        tile_NRR = self.numbers(self.codes(image))
         row_NRSR = tile_NRR.transpose(1, 2)[:, :, None] * self.tile_size + self._lines
         pixels = self._rows.index_select(0, row_NRSR.reshape(-1))
         return pixels.view(-1, *self.space.shape)
+
+    def codes(self, image: Tensor) -> Tensor:
+        """What each cell is drawn from, int32 (N, 7, 7, 3): `image`, the agent's own cell marked.
+
+        Arguments and errors as of `render`.
+        """
+        self._check(image)
+        return image.to(torch.int32) + self._own
+
+    @staticmethod
+    def numbers(codes: Tensor) -> Tensor:
+        """Which of the `tiles` cells are drawn as, int32 (...), by their codes (..., 3)."""
+        kind, color, state = codes.unbind(-1)
+        return (kind * COLORS + color) * STATES + state
 
     def _check(self, image: Tensor) -> None:
         if not isinstance(image, Tensor):

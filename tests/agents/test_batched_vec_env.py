@@ -16,7 +16,6 @@ from agents.batched_vec_env import BatchedVecEnv
 from envs import make_env
 from envs.batched import LevelBank
 from envs.batched.facades import InstructedWorlds
-from film_rl.run import UserError
 
 SENTENCES = ("go to the red ball", "go to the blue key")
 
@@ -104,14 +103,13 @@ def test_it_says_what_it_has_and_what_it_has_not(levels):
     worlds.close()
 
 
-def test_stock_algorithms_train_on_pixels_and_the_film_policy_refuses_them(levels):
+@pytest.mark.parametrize("policy", ["MultiInputPolicy", FiLMPolicy])
+def test_stock_algorithms_train_on_pixels(levels, policy):
     worlds = face(levels, 4, pixels=True)
-    agent = PPO("MultiInputPolicy", worlds, n_steps=8, batch_size=8, device="cpu")
+    agent = PPO(policy, worlds, n_steps=8, batch_size=8, device="cpu")
     agent.learn(32)
     action, _ = agent.predict(worlds.reset())
     assert action.shape == (4,)
-    with pytest.raises(UserError, match="pixels=False"):
-        PPO(FiLMPolicy, worlds, n_steps=8, batch_size=8, device="cpu")
 
 
 def test_the_first_reset_begins_anew_whoever_stepped_the_worlds_before(levels):

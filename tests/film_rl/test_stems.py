@@ -30,6 +30,16 @@ def test_a_pixel_stem_without_norm_answers_alike_in_training_and_evaluation():
     assert torch.equal(stem.train()(x), stem.eval()(x))
 
 
+def test_a_pixel_stem_of_2x2_reads_each_tile_by_itself():
+    stem = PixelStem(3, 4, num_layers=3, norm=False, kernel_size=2)
+    x = torch.rand(2, 3, 24, 16)
+    tiles = x.unfold(2, 8, 8).unfold(3, 8, 8).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, 8, 8)
+    expected = stem(tiles).view(2, 3, 2, 4).permute(0, 3, 1, 2)
+    torch.testing.assert_close(stem(x), expected)
+    with pytest.raises(ValueError, match="kernel_size=3 does not halve"):
+        PixelStem(kernel_size=3)
+
+
 @pytest.mark.parametrize("coords", [True, False])
 @pytest.mark.parametrize("num_layers", [1, 2])
 def test_the_feature_stem_equals_numpy(coords, num_layers):
