@@ -26,6 +26,9 @@ class AgentConfig:
     """Objects beside those the sentence needs (sentences only; 7 when not given)."""
     last_actions: int = 32
     """How many of its last actions the agent sees; without any it turns in circles."""
+    init_from: str | None = None
+    """A run to begin with the weights of, wherever name and shape agree: an agent's, such as of an
+    easier level, or a CLEVR question answerer's."""
 
     view: Literal["symbols", "pixels"] = "symbols"
     """What it sees of the world: object, colour and state of each cell, or a picture, 8 pixels a

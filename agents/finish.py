@@ -12,7 +12,7 @@ from agents.evaluation import Engine, evaluate
 from agents.plots import learning_curve
 from agents.task import EVALUATION_SEED, Task
 from agents.video import record_video
-from film_rl.run import RunFolder, describe_device
+from film_rl.run import RunFolder, describe_device, read_origin
 
 
 def finish(config: AgentConfig, run: RunFolder, learner: PPO, seconds: float) -> None:
@@ -33,6 +33,7 @@ def finish(config: AgentConfig, run: RunFolder, learner: PPO, seconds: float) ->
         "device": describe_device(learner.device),
         "seed": config.seed,
         "evaluation_seed": EVALUATION_SEED,
+        "start": read_origin(run),
         **_levels(learner),
         **figures,
         "files": {name: str(path.relative_to(run.path)) for name, path in files.items()},

@@ -15,6 +15,7 @@ from agents.device_ppo import DevicePPO
 from agents.guard import RememberingRolloutBuffer
 from agents.levels import level_bank
 from agents.policy import FiLMPolicy
+from agents.start import Start, start_from
 from agents.task import EVALUATION_SEED, Task
 from envs.batched.facades import InstructedWorlds
 from film_rl.run import (
@@ -122,6 +123,13 @@ def check(config: AgentConfig) -> None:
     Task.of_config(config).make().close()
 
 
+def check_start(config: AgentConfig) -> Start | None:
+    """What the run to begin with gives, found out before anything is written; see `start_from`."""
+    if config.init_from is None:
+        return None
+    return start_from(untrained_agent(config, config.device).policy, config.init_from)
+
+
 def check_numbers(config: AgentConfig) -> None:
     """Refuse what is out of range, or does not fit together, with a UserError."""
     for name, (low, high) in RANGES.items():
@@ -167,15 +175,19 @@ def load_agent(run: RunFolder | str | Path, device: str = "auto") -> tuple[PPO, 
         raise UserError(
             f"{run.path} has no checkpoint yet; train it with --run {run.path} --resume"
         )
-    # One world and a minibatch that fits it: this learner is not going to learn.
-    small = dataclasses.replace(
-        config, engine="sb3", envs=1, batch_size=config.rollout, device=device
-    )
-    agent = make_learner(small)
+    agent = untrained_agent(config, device)
     with fits_configuration(run):
         agent.policy.load_state_dict(checkpoint.state["learner"]["policy"])
     agent.num_timesteps = checkpoint.step
     return agent, config
+
+
+def untrained_agent(config: AgentConfig, device: str) -> PPO:
+    """An agent with the network of a configuration. It has one world, and is not going to learn."""
+    small = dataclasses.replace(
+        config, engine="sb3", envs=1, batch_size=config.rollout, device=device
+    )
+    return make_learner(small)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from agents.device_ppo import DevicePPO
 from agents.guard import check_parameters, check_rewards, finite_guard
 from agents.learner import fits_configuration, make_learner
 from agents.learner_state import State, learner_state, restore_learner
+from agents.start import start_from
 from agents.supply import LevelSupply
 from film_rl.run import (
     Checkpointer,
@@ -24,6 +25,7 @@ from film_rl.run import (
     RunFolder,
     StopRequest,
     seed_everything,
+    write_origin,
 )
 
 
@@ -52,6 +54,8 @@ def train(config: AgentConfig, run: RunFolder) -> tuple[PPO, float]:
         if checkpoint:
             with fits_configuration(run):
                 restore_learner(learner, state["learner"])
+        elif config.init_from:
+            write_origin(run, start_from(learner.policy, config.init_from).origin())
         left, supply = config.steps - learner.num_timesteps, None
         if config.refresh and left > 0:
             supply = opened.enter_context(closing(LevelSupply(config, run, parts)))

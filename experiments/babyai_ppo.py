@@ -4,6 +4,7 @@
     python experiments/babyai_ppo.py --instr "go to the {color} {object}" --distractors 3
     python experiments/babyai_ppo.py --level BabyAI-GoToLocal-v0 --steps 1000000
     python experiments/babyai_ppo.py --instr "go to the {color} {object}" --hold-out "red key"
+    python experiments/babyai_ppo.py --level BabyAI-GoTo-v0 --init-from runs/babyai-gotolocal-v0
     python experiments/babyai_ppo.py --run runs/go-to-the-red-ball --resume
 
 Cost and expected results: docs/benchmarks.md.
@@ -30,10 +31,13 @@ def main() -> None:
     """Train (or go on training), then evaluate, plot and film."""
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
-        from agents.learner import check
+        from agents.learner import check, check_start
 
         config = wanted_config(options, AgentConfig, lists=("instr", "hold_out"))
         check(config)
+        # A run to go on with has begun; what it began with may be gone by now.
+        if not options.resume and (start := check_start(config)):
+            print(start)
         run = open_run(options, config, " ".join(config.instr) or str(config.level))
         with run:
             print(f"run folder: {run.path}")

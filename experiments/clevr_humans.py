@@ -152,9 +152,9 @@ def opened(path: Path, config: "VQAConfig") -> "RunFolder":
 
 def compared(start: "RunFolder", run: "RunFolder", device: str) -> dict[str, Any]:
     """Accuracy before and after, overall and by what became of the words."""
+    from film_rl.run import read_origin
     from vqa.config import VQAConfig
     from vqa.evaluation import answers_of, row
-    from vqa.fine_tune import read_origin
     from vqa.learner import predict
     from vqa.prepare import held_out_data, load_answerer, to_split
 

@@ -112,8 +112,8 @@ def _typed(option: str, default: str) -> str:
 
 def train_and_finish(run: "RunFolder", config: VQAConfig, team: "Team") -> None:
     """Make or read the data and train to the end; the first process then evaluates and draws."""
-    from film_rl.run import Interrupted, NonFiniteError
-    from vqa.fine_tune import begin, write_origin
+    from film_rl.run import Interrupted, NonFiniteError, write_origin
+    from vqa.fine_tune import begin
     from vqa.finish import finish
     from vqa.prepare import to_split, train_split, training_data
     from vqa.training import train

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def of_agent(config: AgentConfig) -> str:
     """The command that repeats a run, but for its seed."""
+    if config.init_from:
+        config = replace(config, init_from=f"runs/{Path(config.init_from).resolve().name}")
     words = ["python", "experiments/babyai_ppo.py"]
     for option, value in changed(config, AgentConfig(), without=("seed",)):
         for one in value if isinstance(value, tuple) else (value,):
@@ -54,7 +56,11 @@ def _training(run: "RunFolder") -> str:
 
     if "instr" in read_json(run.config_path):
         agent = run.config(AgentConfig)
-        return of_agent(agent) + _seed(agent.seed)
+        first = ""
+        if agent.init_from:
+            start = RunFolder.existing(agent.init_from)
+            first = f"{_training(start)} --run {_name(start)} && "
+        return first + of_agent(agent) + _seed(agent.seed)
     config = without_places(run.config(VQAConfig))
     if config.start is None:
         options = answerer_options(config)

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from film_rl import FiLMedNetwork
 from film_rl.run import Checkpointer, RunFolder, UserError
 from film_rl.run.config import config_to_json
-from film_rl.run.files import read_json, to_json, write_atomically
 from vqa.config import VQAConfig
 from vqa.dataset import Dataset
 from vqa.learner import Learner
@@ -146,22 +145,6 @@ def with_new_words(
             new = NEW_WORD * torch.randn(shape, generator=generator)
             grown[key] = torch.cat([state[key], new])
     return grown
-
-
-def write_origin(run: RunFolder, origin: dict[str, Any] | None) -> None:
-    """Note in start.json which run, step and tensors a fine-tuning started from, if it is one."""
-    if origin is not None:
-        write_atomically(_origin_file(run), to_json(origin))
-
-
-def read_origin(run: RunFolder) -> dict[str, Any] | None:
-    """What `write_origin` noted; None for a run that started afresh."""
-    file = _origin_file(run)
-    return dict(read_json(file)) if file.exists() else None
-
-
-def _origin_file(run: RunFolder) -> Path:
-    return run.path / "start.json"
 
 
 def _from_start(config: VQAConfig, train_data: Dataset) -> Beginning:

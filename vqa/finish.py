@@ -5,14 +5,13 @@ from typing import Any
 
 import torch
 
-from film_rl.run import RunFolder, describe_device
+from film_rl.run import RunFolder, describe_device, read_origin
 from vqa.baselines import train_baseline
 from vqa.batches import FIRST
 from vqa.config import VQAConfig
 from vqa.consistency import consistency
 from vqa.dataset import Dataset
 from vqa.evaluation import answers_of, evaluate, other_images
-from vqa.fine_tune import read_origin
 from vqa.learner import Learner, accuracy, predict
 from vqa.pictures import example_answers, learning_curve
 from vqa.questions import ANSWERS

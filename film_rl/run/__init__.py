@@ -13,6 +13,7 @@ from film_rl.run.device import (
 from film_rl.run.errors import InUseError, NonFiniteError, UserError
 from film_rl.run.folder import RunFolder
 from film_rl.run.metrics import Metrics
+from film_rl.run.origin import read_origin, write_origin
 from film_rl.run.progress import Progress
 from film_rl.run.seeding import rng_state, seed_everything, separate_rng, set_rng_state
 from film_rl.run.signals import Interrupted, StopRequest
@@ -41,8 +42,10 @@ __all__ = [
     "describe_device",
     "differences",
     "keep_freed_memory",
+    "read_origin",
     "rng_state",
     "seed_everything",
     "separate_rng",
     "set_rng_state",
+    "write_origin",
 ]

@@ -90,6 +90,10 @@ def test_a_row_says_how_its_run_was_trained_and_not_where_it_lay(tmp_path, monke
     agent = RunFolder.create(tmp_path / "c", config)
     read, _ = parsed(on_run(agent, "babyai_zero_shot"), monkeypatch)
     assert all(getattr(read, name) == value for name, value in vars(config).items())
+    further = replace(config, hold_out=("blue box",), init_from=str(agent.path))
+    command = on_run(RunFolder.create(tmp_path / "d", further), "babyai_zero_shot")
+    first, second, _ = parsed(command, monkeypatch)
+    assert (first.seed, first.run, second.init_from) == (2, Path("runs/c"), "runs/c")
 
 
 def test_what_is_as_by_default_is_not_typed():

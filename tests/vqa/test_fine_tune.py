@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from film_rl.run import Checkpointer, RunFolder, UserError
+from film_rl.run import Checkpointer, RunFolder, UserError, read_origin
 from tests.kill_and_resume import assert_same, kill
 from tests.vqa.test_training import final_state
 from tests.vqa.tiny import TINY, train_run, trained_run
 from vqa.check import check
 from vqa.config import VQAConfig
-from vqa.fine_tune import OWN, begin, check_start, continued, read_origin, with_new_words
+from vqa.fine_tune import OWN, begin, check_start, continued, with_new_words
 from vqa.learner import predict
 from vqa.prepare import load_answerer, to_split, training_data
 from vqa.questions import load_questions

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from film_rl.run import RunFolder
+from film_rl.run import RunFolder, write_origin
 from tests.vqa.toy import TOY
 from vqa.config import VQAConfig
-from vqa.fine_tune import begin, write_origin
+from vqa.fine_tune import begin
 from vqa.learner import Learner
 from vqa.prepare import to_split, train_split, training_data
 from vqa.training import train
