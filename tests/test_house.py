@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "vqa": {"film_rl", "torch", "numpy", "PIL", "rich", "filelock", "matplotlib", "torchvision"},
     "envs": {"minigrid", "gymnasium", "torch", "numpy"},
     "envs/batched": {"minigrid", "gymnasium", "torch", "numpy", "safetensors"},
+    "envs/demonstrations": {"minigrid", "gymnasium", "torch", "numpy", "filelock"},
     "agents": {
         "film_rl", "envs", "stable_baselines3", "torch", "numpy", "gymnasium",
         "matplotlib", "PIL", "imageio", "tyro",

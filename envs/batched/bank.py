@@ -60,7 +60,7 @@ class LevelBank:
             raise EnvError(
                 f"{envs!r} is no list of environments; type LevelBank.from_minigrid([env])"
             )
-        return _bank([pack(env) for env in envs])
+        return bank_of([pack(env) for env in envs])
 
     @classmethod
     def generate(
@@ -87,13 +87,13 @@ class LevelBank:
             EnvError: for an unknown level or sentence, a function that makes something else, or if
                 `count` or `workers` is below 1 or `seed` or `start` below 0.
         """
-        return _bank(generate_levels(tasks, count, seed, workers, start))
+        return bank_of(generate_levels(tasks, count, seed, workers, start))
 
     def save(self, path: str | Path) -> None:
         """Writes the bank as safetensors with a checksum; the file appears whole or not at all."""
         tensors = {name: getattr(self, name).cpu() for name in TENSORS}
         facts = {name: getattr(self, name) for name in FACTS}
-        storage.save(Path(path), tensors, facts)
+        storage.save(FILE, Path(path), tensors, facts)
 
     @classmethod
     def load(cls, path: str | Path) -> "LevelBank":
@@ -102,8 +102,8 @@ class LevelBank:
         Raises:
             EnvError: if it is missing, of another format version, or damaged.
         """
-        tensors, facts = storage.load(Path(path), TENSORS, FACTS)
-        fields: dict[str, Any] = tensors | facts
+        content = storage.load(FILE, Path(path))
+        fields: dict[str, Any] = content.tensors | content.facts
         return cls(**fields)
 
     def __len__(self) -> int:
@@ -177,9 +177,19 @@ FACTS: dict[str, Callable] = {
     "height": int,
     "done_actions": bool,
 }
+FILE = storage.Kind(
+    format="film-rl level bank",
+    version="1",
+    what="a bank of levels",
+    writer="LevelBank.save",
+    again="make the bank again",
+    dtypes=TENSORS,
+    facts=FACTS,
+)
 
 
-def _bank(levels: list[Level]) -> LevelBank:
+def bank_of(levels: list[Level]) -> LevelBank:
+    """The bank of packed levels, in their order."""
     if not levels:
         raise EnvError(
             "no levels; expected 1 or more environments: type LevelBank.from_minigrid([env]) after "

@@ -44,6 +44,12 @@ def generate_levels(
     return [level for chunk in chunks for level in chunk]
 
 
+def level_seed(seed: int, index: int) -> int:
+    """What seeds level number `index` of the endless sequence of `seed`: 63 random bits."""
+    entropy = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0]
+    return int(entropy >> np.uint64(1))
+
+
 def _levels(makers: list[Maker | str], indices: range, seed: int) -> list[Level]:
     envs: dict[int, gym.Env] = {}
     levels = []
@@ -51,8 +57,7 @@ def _levels(makers: list[Maker | str], indices: range, seed: int) -> list[Level]
         task = index % len(makers)
         if task not in envs:
             envs[task] = _make(makers[task])
-        entropy = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0]
-        envs[task].reset(seed=int(entropy >> np.uint64(1)))
+        envs[task].reset(seed=level_seed(seed, index))
         levels.append(pack(envs[task]))
     return levels
 

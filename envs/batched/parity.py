@@ -1,19 +1,16 @@
 """minigrid and batched worlds side by side: are they the same, step by step?"""
 
 import random
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 import torch
-from minigrid.utils.baby_ai_bot import BabyAIBot
 
 from envs.batched.bank import LevelBank
 from envs.batched.worlds import BatchedBabyAI, Observation, Step
+from envs.bot import Bot, BotError
 
 SENTENCES = (
     "go to the {color} {object}",
@@ -23,8 +20,6 @@ SENTENCES = (
     "pick up the red object, then put the red object next to a door",
 )  # compared beside the 96 levels
 WEIGHTS = (15, 15, 30, 12, 10, 16, 2)  # of random actions: most step, pick up, drop and toggle
-AGAIN = 0.01  # seconds between two attempts to end a thought that goes on
-PATIENCE = 2.0  # seconds for one thought of the bot, which is endless in a level without a solution
 
 
 class Report(NamedTuple):
@@ -128,7 +123,7 @@ class Actor:
 
     def __init__(self, env: gym.Env, noise: float, draws: random.Random):
         self.noise, self.draws = noise, draws
-        self.bot = BabyAIBot(env.unwrapped) if noise < 1 else None
+        self.bot = Bot(env) if noise < 1 else None
         self.last: int | None = None
         self.advised = 0
 
@@ -146,28 +141,7 @@ class Actor:
         if self.bot is None:
             return None
         try:
-            with _patience(PATIENCE):
-                return int(self.bot.replan(self.last))
-        except Exception:
-            # minigrid's bot fails in many ways where the world has surprised it, and soon in every
-            # episode of KeyInBox and PutNext...Carrying; `advised` tells how far it came.
+            return self.bot(self.last)
+        except BotError:  # `advised` tells how far it came
             self.bot = None
             return None
-
-
-@contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError in minigrid's code once the seconds are over; main thread only."""
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, _give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _give_up(_signum: int, frame: FrameType | None) -> None:
-    # Elsewhere, as in a callback of the garbage collector, it would be printed and forgotten.
-    if frame and frame.f_globals.get("__name__", "").startswith("minigrid."):
-        raise TimeoutError

@@ -1,8 +1,5 @@
 """Batched worlds do what minigrid does, bit for bit."""
 
-import time
-from types import FunctionType
-
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -10,7 +7,7 @@ import torch
 
 from envs import level_ids, make_env
 from envs.batched import BatchedBabyAI, LevelBank
-from envs.batched.parity import SENTENCES, Report, _patience, compare
+from envs.batched.parity import SENTENCES, Report, compare
 
 STEPS = 1000
 NOISE = (1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.25)
@@ -31,20 +28,6 @@ def test_a_thousand_steps_are_minigrids(task):
         assert total.differences == []
         start += 10
     assert total.advised > 0
-
-
-def test_a_thought_of_minigrid_s_is_ended_and_nothing_else_is():
-    def endless():
-        while True:
-            pass
-
-    thought = FunctionType(endless.__code__, {"__name__": "minigrid.utils.bot"})
-    with pytest.raises(TimeoutError), _patience(0.05):
-        thought()
-    with _patience(0.01):
-        end = time.monotonic() + 0.1
-        while time.monotonic() < end:
-            pass
 
 
 def test_levels_of_all_sizes_share_a_batch():

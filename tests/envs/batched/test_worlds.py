@@ -10,11 +10,11 @@ import torch
 
 from envs import EnvError, make_env
 from envs.batched import BatchedBabyAI, LevelBank
+from envs.batched.bank import FILE
 from envs.batched.cells import EMPTY
 from envs.batched.draw import draw_levels
 from envs.batched.geometry import Geometry
 from envs.batched.join import aligned
-from envs.batched.storage import VERSION
 from envs.batched.view import Eye
 from envs.batched.visits import Visits
 from tests.kill_and_resume import assert_same
@@ -258,7 +258,7 @@ def test_a_damaged_or_foreign_file_is_refused(bank, tmp_path):
         path.write_bytes(whole[:length])
         with pytest.raises(EnvError, match="make the bank again"):
             LevelBank.load(path)
-    path.write_bytes(whole.replace(f'"version":"{VERSION}"'.encode(), b'"version":"0"'))
+    path.write_bytes(whole.replace(f'"version":"{FILE.version}"'.encode(), b'"version":"0"'))
     with pytest.raises(EnvError, match="version 0"):
         LevelBank.load(path)
 
