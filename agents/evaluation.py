@@ -15,6 +15,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.task import EVALUATION_SEED, Task, TaskLike, as_task
 from envs.batched import BatchedBabyAI, LevelBank, TileAtlas
+from envs.batched.pack import pack
 from envs.observation import SYMBOLS
 from film_rl.errors import check_choice
 from film_rl.run import UserError, separate_rng
@@ -42,11 +43,16 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The score over all episodes and for each instruction; actions sampled or argmax."""
+    """The score over all episodes and for each instruction; actions sampled or argmax.
+
+    `unsolvable` counts the levels that are proven to have no solution (`envs.batched.reach`). They
+    are not played and are in no score, so that 99% means 99% of what can be done.
+    """
 
     actions: str
     overall: Score
     per_instruction: dict[str, Score]
+    unsolvable: int
 
     def to_json(self) -> dict[str, Any]:
         """As plain dicts and lists."""
@@ -55,11 +61,17 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Episode:
-    """What one episode came to."""
+    """What one episode came to; nothing where its level is proven to have no solution."""
 
     instruction: str
     success: bool
     steps: int
+    solvable: bool = True
+
+    @classmethod
+    def of_unsolvable(cls, instruction: str) -> "Episode":
+        """One that is not played."""
+        return cls(instruction, success=False, steps=0, solvable=False)
 
 
 def evaluate(
@@ -77,14 +89,15 @@ def evaluate(
     Args:
         agent: any Stable-Baselines3 algorithm trained on `envs.make_env`'s observations.
         task: a level id, one or several sentences, or a `Task`.
-        episodes: how many.
+        episodes: how many levels; those that nobody can solve are counted, not played.
         deterministic: take the likeliest action instead of sampling.
         seed: of the first world, and of the sampled actions.
         num_envs: worlds stepped side by side; figures do not depend on it with argmax actions.
         engine: what steps the worlds; the episodes are the same, those of "tensor" sooner over.
 
     Raises:
-        UserError: the agent was trained on other observations than the task gives.
+        UserError: the agent was trained on other observations than the task gives, or none of the
+            levels can be solved.
         ValueError: no engine has this name.
     """
     check_choice("engine", engine, get_args(Engine))
@@ -92,7 +105,10 @@ def evaluate(
         raise UserError(f"episodes = {episodes}, num_envs = {num_envs}; at least 1 each is needed")
     task = as_task(task, agent)
     play_all = on_tensors if engine == "tensor" else on_minigrid
-    done = play_all(agent, task, range(seed, seed + episodes), deterministic, num_envs)
+    levels = play_all(agent, task, range(seed, seed + episodes), deterministic, num_envs)
+    done = [episode for episode in levels if episode.solvable]
+    if not done:
+        raise UserError(f"none of the {episodes} levels can be solved; type more episodes")
     by_instruction: dict[str, list[Episode]] = defaultdict(list)
     for episode in done:
         by_instruction[episode.instruction].append(episode)
@@ -100,6 +116,7 @@ def evaluate(
         actions="argmax" if deterministic else "sampled",
         overall=score(done),
         per_instruction={name: score(some) for name, some in sorted(by_instruction.items())},
+        unsolvable=len(levels) - len(done),
     )
 
 
@@ -112,6 +129,9 @@ def on_minigrid(
     def play(env: World, world_seed: int) -> Steps:
         observation, _ = env.reset(seed=world_seed)
         instruction = env.unwrapped.mission
+        if not pack(env).solvable:
+            done.append(Episode.of_unsolvable(instruction))
+            return
         for steps in itertools.count(1):
             action = yield observation
             observation, reward, terminated, truncated, _ = env.step(action)
@@ -137,11 +157,18 @@ def _tensor_round(
 ) -> Iterator[Episode]:
     """One episode a seed, all side by side; each as it ends."""
     bank, seen = begun_on_tensors(worlds, seeds)
+    yield from map(Episode.of_unsolvable, bank.part(~bank.solvable).missions)
 
     def act(shown: Observation, _running: np.ndarray) -> np.ndarray:
         return agent.predict(shown, deterministic=deterministic)[0]
 
-    yield from play_bank(act, bank, seen)
+    yield from play_bank(act, *only_solvable(bank, seen))
+
+
+def only_solvable(bank: LevelBank, seen: Observation) -> tuple[LevelBank, Observation]:
+    """The levels that are not proven to have no solution, and their first views."""
+    which = bank.solvable.numpy()
+    return bank.only_solvable(), {name: part[which] for name, part in seen.items()}
 
 
 def begun_on_tensors(worlds: Sequence[World], seeds: range) -> tuple[LevelBank, Observation]:
@@ -159,6 +186,8 @@ def play_bank(act: Act, bank: LevelBank, first: Observation) -> Iterator[Episode
         bank: the levels, a world each.
         first: their first observations.
     """
+    if not len(bank):
+        return
     batched, seen = BatchedBabyAI(bank, len(bank), autoreset=False), dict(first)
     atlas = TileAtlas() if seen["image"].shape[1:] != SYMBOLS else None
     action, running = np.zeros(len(bank), np.int64), np.arange(len(bank))

@@ -15,7 +15,14 @@ from stable_baselines3 import PPO
 from torch import Tensor
 
 from agents.config import AgentConfig
-from agents.evaluation import Observation, begun_on_tensors, open_worlds, play_bank, sampling_from
+from agents.evaluation import (
+    Observation,
+    begun_on_tensors,
+    only_solvable,
+    open_worlds,
+    play_bank,
+    sampling_from,
+)
 from agents.extractor import FiLMExtractor, as_pictures
 from agents.frame import ACTIONS
 from agents.learner import load_agent
@@ -114,7 +121,7 @@ class _Success:
     def __init__(self, agent: PPO, task: Task, episodes: int) -> None:
         self.agent, self.seeds = agent, range(EVALUATION_SEED, EVALUATION_SEED + episodes)
         with open_worlds(task, episodes) as worlds:
-            self.bank, self.first = begun_on_tensors(worlds, self.seeds)
+            self.bank, self.first = only_solvable(*begun_on_tensors(worlds, self.seeds))
 
     @torch.no_grad()
     def __call__(self) -> float:

@@ -16,7 +16,8 @@ class Options(TrainedAgent):
     """Which agent, on which task, how often."""
 
     episodes: int = 512
-    """Fresh episodes; each is played with sampled and with argmax actions."""
+    """Fresh episodes; each is played with sampled and with argmax actions. Levels proven to have no
+    solution, as some of Unlock's and GoToImpUnlock's, are counted and not played."""
     engine: Literal["minigrid", "tensor"] = "minigrid"
     """What steps the worlds. The episodes are the same; the language control is minigrid's."""
 
@@ -58,6 +59,8 @@ def show(figures: dict[str, Any]) -> None:
         )
     console = Console()
     console.print(table)
+    if sampled["unsolvable"]:
+        console.print(f"not played: {sampled['unsolvable']} levels that nobody can solve")
     control = figures["language_control"]
     if control["named_rate"] is None:
         console.print("language control: no episode in which another object could be named")

@@ -203,6 +203,22 @@ def test_worlds_on_tensors_play_the_very_same_episodes(untrained, name, determin
     assert any(not episode.success for episode in expected)  # some are cut
 
 
+def test_levels_that_nobody_can_solve_are_counted_apart_and_not_played(untrained):
+    """The bot never finds an end on seed 6: the key is behind the door that it opens."""
+    task, level = Task("BabyAI-GoToImpUnlock-v0"), "BabyAI-GoToImpUnlock-v0"
+    expected = on_minigrid(untrained, task, range(5, 8), True, num_envs=2)
+    assert on_tensors(untrained, task, range(5, 8), True, num_envs=2) == expected
+    assert [episode.solvable for episode in expected] == [False, True, True]
+    assert expected[0].steps == 0
+    for engine in ("minigrid", "tensor"):
+        result = evaluate(untrained, level, 2, seed=6, deterministic=True, engine=engine)
+        assert (result.overall.episodes, result.unsolvable) == (1, 1)
+        assert sum(one.episodes for one in result.per_instruction.values()) == 1
+        with pytest.raises(UserError, match="none of the 1 levels can be solved"):
+            evaluate(untrained, level, 1, seed=6, engine=engine)
+    assert evaluate(untrained, "go to the red ball", 1).unsolvable == 0
+
+
 def test_an_evaluation_is_the_same_on_either_engine(untrained):
     results = [evaluate(untrained, TASK, 48, engine=engine) for engine in ("minigrid", "tensor")]
     assert results[0] == results[1]
