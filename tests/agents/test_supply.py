@@ -148,7 +148,7 @@ def test_a_signal_ends_the_waiting(supply, fresh):
 def test_what_goes_wrong_in_the_background_reaches_the_user(fresh, tmp_path):
     run = RunFolder.create(tmp_path / "run", fresh)
     (run.folder("levels") / "000001.safetensors").write_text("not a bank")
-    with run, pytest.raises(UserError, match=r"000001.safetensors is no bank.*remove the file"):
+    with run, pytest.raises(UserError, match=r"000001.safetensors is not a bank.*remove the file"):
         train(fresh, run)
 
 
