@@ -49,6 +49,8 @@ class AgentConfig:
     envs: int = 512
     """Worlds stepped side by side."""
 
+    network: Literal["ours", "babyai11"] = "ours"
+    """What sees: this project's network, or BabyAI 1.1's (agents/babyai11.py)."""
     channels: int = 32
     """Feature maps of the policy's CNN."""
     blocks: int = 2
@@ -60,7 +62,9 @@ class AgentConfig:
     sigmoid, beta := 0), concat, gated_attention (one sigmoid gate behind the last block), none."""
 
     learning_rate: float = 2.8e-3
-    """Adam's step size at the start; it falls linearly to a tenth."""
+    """Adam's step size at the start."""
+    learning_rate_end: float = 0.1
+    """The share of it that is left at the end; it falls linearly."""
     rollout: int = 20
     """Steps of each world between two updates."""
     batch_size: int = 512
@@ -73,6 +77,17 @@ class AgentConfig:
     """Discount of future rewards (gamma in reinforcement learning; not FiLM's)."""
     gae_lambda: float = 0.95
     """Lambda of generalised advantage estimation."""
+    value_weight: float = 5.0
+    """Weight of the value's loss."""
+    value_clip: float = 0.0
+    """How far a value may move from what it was in the rollout; 0 sets no bound."""
+    normalize_advantage: bool = True
+    """Give a rollout's advantages mean 0 and standard deviation 1."""
+    reward_scale: float = 1.0
+    """What rewards are multiplied by before anything is learned from them (engine tensor)."""
+    time_limit: Literal["bootstrap", "end"] = "bootstrap"
+    """What an episode out of time is worth: its last view's value, or, as at its end, nothing more
+    (engine tensor)."""
 
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""

@@ -13,9 +13,10 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from agents.batch_norm import batch_norms, stand_still, statistics_taken_anew
 from agents.batched_vec_env import BatchedVecEnv, as_given
 from agents.device_rollout import DeviceRollout, Minibatch
-from agents.extractor import FiLMExtractor
+from agents.extractor import InstructionExtractor
 from agents.policy import FiLMPolicy
 from envs.batched.facades import InstructedWorlds, View
 from film_rl.film import FiLMParams
@@ -34,6 +35,7 @@ class DevicePPO(PPO):
 
     * a sentence is read once a rollout and once a minibatch, not once a sample;
     * advantages are normalised over the rollout, not over each minibatch;
+    * batch norms stand still during an update, and take their statistics over the rollout after it;
     * statistics come back once an update; `dones` and `rewards` in a callback's `locals` are
       fetched when they are looked at, and there are no `infos`. `target_kl` waits for every
       minibatch.
@@ -47,10 +49,10 @@ class DevicePPO(PPO):
         super()._setup_model()
         self.before: dict[str, Tensor] = {}
         fits = isinstance(self.policy, FiLMPolicy)
-        if not (fits and isinstance(self.policy.features_extractor, FiLMExtractor)):
+        if not (fits and isinstance(self.policy.features_extractor, InstructionExtractor)):
             raise UserError(
                 f"DevicePPO with {type(self.policy).__name__}; expected FiLMPolicy with its own "
-                "FiLMExtractor: type DevicePPO(FiLMPolicy, worlds), or train with stock PPO"
+                "InstructionExtractor: type DevicePPO(FiLMPolicy, worlds), or train with stock PPO"
             )
 
     def collect_rollouts(
@@ -97,6 +99,8 @@ class DevicePPO(PPO):
                 parameters from before this update.
         """
         self.policy.set_training_mode(True)
+        norms = batch_norms(self.policy)
+        stand_still(norms)
         self._update_learning_rate(self.policy.optimizer)
         self.before = {name: part.clone() for name, part in self.policy.state_dict().items()}
         rollout = self.rollout_buffer
@@ -121,6 +125,12 @@ class DevicePPO(PPO):
             self._n_updates += 1
             if stopped:
                 break
+        if norms:
+            with torch.no_grad(), statistics_taken_anew(norms):
+                for rows in torch.randperm(len(advantage), device=self.device).split(
+                    self.batch_size
+                ):
+                    self._loss(rollout.minibatch(rows, advantage))
         self._record(totals / max(minibatches, 1), loss.detach())
 
     def _loss(self, batch: Minibatch) -> tuple[Tensor, list[Tensor]]:
@@ -221,7 +231,12 @@ class DevicePPO(PPO):
 
     def _excluded_save_params(self) -> list[str]:
         # Without them the zip is one of SB3's PPO.
-        return [*super()._excluded_save_params(), "rollout_buffer_class", "before"]
+        return [
+            *super()._excluded_save_params(),
+            "rollout_buffer_class",
+            "rollout_buffer_kwargs",
+            "before",
+        ]
 
 
 class OnDevice:

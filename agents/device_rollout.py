@@ -3,7 +3,7 @@
 T steps, N worlds, B samples of a minibatch, A last actions.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from gymnasium import spaces
@@ -11,6 +11,18 @@ from torch import Tensor
 
 from envs.batched.facades import Outcome, View
 from envs.observation import SYMBOLS
+
+
+class Rewards(NamedTuple):
+    """How rewards count.
+
+    Attributes:
+        scale: what they are multiplied by before anything is learned from them.
+        time_limit: whether an episode out of time is worth its last view's value, or ends there.
+    """
+
+    scale: float = 1.0
+    time_limit: Literal["bootstrap", "end"] = "bootstrap"
 
 
 class Minibatch(NamedTuple):
@@ -28,7 +40,7 @@ class DeviceRollout:
     """T steps of N worlds: allocated once, filled by every rollout.
 
     Fields are (T, N, ...); row t holds what was seen before step t, what was done, and what came of
-    it. Arguments as of SB3's buffers, whose place this takes.
+    it. Arguments as of SB3's buffers, whose place this takes, and `rewards`: how they count.
     """
 
     def __init__(
@@ -40,9 +52,11 @@ class DeviceRollout:
         gae_lambda: float = 1,
         gamma: float = 0.99,
         n_envs: int = 1,
+        rewards: Rewards = Rewards(),  # noqa: B008
     ):
         self.num_steps, self.num_envs = buffer_size, n_envs
         self.gamma, self.gae_lambda = gamma, gae_lambda
+        self.rewards = rewards
         last = observation_space.spaces.get("last_actions")
         num_last = last.shape[0] if last else 0
 
@@ -86,9 +100,14 @@ class DeviceRollout:
     def cut_short(self) -> tuple[Tensor, View]:
         """Where time ran out before the task was done or failed, and what was seen then.
 
+        Nowhere, where that counts as an end like any other.
+
         Reading how many there are is the one time a rollout waits for the device.
         """
-        rows = (self.truncated & ~self.terminated).flatten().nonzero()[:, 0]
+        cut = self.truncated & ~self.terminated
+        rows = cut.flatten().nonzero()[:, 0]
+        if self.rewards.time_limit == "end":
+            rows = rows[:0]
         return rows, View(*(field.flatten(0, 1)[rows] for field in self.final))
 
     def compute_advantages(self, last_value: Tensor, rows: Tensor, final_value: Tensor) -> None:
@@ -104,7 +123,8 @@ class DeviceRollout:
             rows: which steps ran out of time, as of `cut_short`.
             final_value: value of what was seen then.
         """
-        reward = self.reward.flatten().index_add(0, rows, self.gamma * final_value)
+        scaled = self.reward.flatten() * self.rewards.scale
+        reward = scaled.index_add(0, rows, self.gamma * final_value)
         reward_TN = reward.view_as(self.reward)
         goes_on_TN = (~self.over).to(self.reward.dtype)
         next_TN = torch.cat([self.value[1:], last_value[None]])

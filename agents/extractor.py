@@ -6,6 +6,7 @@ C feature maps, A last actions, N tiles of which pictures are made.
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -30,28 +31,19 @@ from film_rl.run.device import autocast
 SQUEEZED_CHANNELS = 16
 
 
-class FiLMExtractor(BaseFeaturesExtractor):
-    """View, instruction and last actions -> features, by FiLM-ed residual blocks and one layer.
-
-    The stem and the first block work per cell (1x1) so that FiLM can pick out the named object
-    before anything is mixed; no batch statistics, so rollout and update see the same network; the
-    head is flat rather than pooled, since where the object stands is what the agent needs.
-    `direction` is not used, as in BabyAI's own models. Where the view is a picture, a stem of 2x2
-    convolutions reads each cell's 8 x 8 pixels by themselves, for the same reason.
+class InstructionExtractor(BaseFeaturesExtractor):
+    """View, instruction and last actions -> features: what all extractors have in common.
 
     Args:
         observation_space: what `envs.make_env` gives: image (of a picture SB3 puts the channels
             first), instruction and perhaps last_actions.
-        channels: feature maps C.
-        blocks: FiLM-ed residual blocks.
-        sentence_dim: size of the word embedding and of the GRU.
-        conditioning: film, bias, scale, gate, concat, gated_attention or none
-            (`film_rl.NetworkConfig`).
         features_dim: size of the features.
         precision: bfloat16 runs the network under autocast; features are float32 either way.
 
     Attributes:
+        network: what the sentence steers.
         pixels: whether the view is a picture.
+        num_actions: how many values an entry of the last actions has; 0 where none are shown.
         reader: makes gamma and beta of sentences (S, T) in the place of the network's own reading,
             where it is set: for experiments with what the agent is told.
 
@@ -59,51 +51,29 @@ class FiLMExtractor(BaseFeaturesExtractor):
         UserError: the images are neither minigrid's views nor pictures of them.
     """
 
+    POLICY: ClassVar[dict[str, Any]] = {"net_arch": []}
+    """Arguments of `FiLMPolicy` that suit the extractor."""
+    network: FiLMedNetwork
+
     def __init__(
-        self,
-        observation_space: spaces.Dict,
-        *,
-        channels: int = 32,
-        blocks: int = 2,
-        sentence_dim: int = 64,
-        conditioning: Conditioning = "film",
-        features_dim: int = 128,
-        precision: torch.dtype = torch.float32,
-    ):
-        if blocks < 1:
-            raise ValueError(f"blocks={blocks}; expected at least one FiLM-ed block")
+        self, observation_space: spaces.Dict, features_dim: int, precision: torch.dtype
+    ) -> None:
         super().__init__(observation_space, features_dim)
         self.precision = precision
         self.reader: Callable[[Tensor], FiLMParams] | None = None
-        image, instruction = observation_space["image"], observation_space["instruction"]
-        self.pixels = is_picture(image)
-        width, height, _ = SYMBOLS
-        self.network = FiLMedNetwork(
-            NetworkConfig(
-                stem=_pixel_stem(channels) if self.pixels else _grid_stem(image, channels),
-                sentence=SentenceConfig(
-                    vocab_size=int(instruction.high.max()) + 1,
-                    embedding_dim=sentence_dim,
-                    hidden_dim=sentence_dim,
-                ),
-                conditioning=conditioning,
-                channels=channels,
-                kernel_sizes=(1, *[3] * (blocks - 1)),
-                norm="none",
-                coords=False,
-            )
-        )
+        self.pixels = is_picture(observation_space["image"])
         actions = observation_space.spaces.get("last_actions")
         self.num_actions = int(actions.high.max()) + 1 if actions else 0
-        actions_dim = self.num_actions * actions.shape[0] if actions else 0
-        self.squeeze = nn.Linear(channels, SQUEEZED_CHANNELS)
-        self.head = nn.Linear(SQUEEZED_CHANNELS * width * height + actions_dim, features_dim)
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """Observations as SB3 hands them over (float tensors) -> features (B, features_dim)."""
         film_params, sentence_B = self.condition(observations["instruction"].long())
         last_BA = observations["last_actions"].long() if self.num_actions else None
-        image = observations["image"] if self.pixels else observations["image"].long()
+        image = observations["image"]
+        if self.pixels:
+            image = image if image.is_floating_point() else image / 255
+        else:
+            image = image.long()
         return self.features(image, film_params, sentence_B, last_BA)
 
     def features(
@@ -143,14 +113,8 @@ class FiLMExtractor(BaseFeaturesExtractor):
         return F.embedding(tile_BHW, features_NC).permute(0, 3, 1, 2)
 
     def flat(self, x_BCHW: Tensor, last_BA: Tensor | None) -> Tensor:
-        """The blocks' features and the last actions through one layer, (B, features_dim)."""
-        # Not a plain ReLU: blocks end positive, so one shift of these few channels could
-        # silence them for good, and with them all the agent sees (it did, in one run of three).
-        x_BHWC = F.leaky_relu(self.squeeze(x_BCHW.permute(0, 2, 3, 1)), 0.1)
-        parts = [x_BHWC.flatten(1)]
-        if last_BA is not None:
-            parts.append(F.one_hot(last_BA, self.num_actions).flatten(1).to(x_BHWC.dtype))
-        return F.relu(self.head(torch.cat(parts, dim=1)))
+        """The blocks' features and the last actions as features (B, features_dim)."""
+        raise NotImplementedError
 
     def condition(self, tokens_BT: Tensor) -> tuple[FiLMParams, Tensor]:
         """gamma and beta of each block for each distinct sentence, and each sample's sentence."""
@@ -166,13 +130,78 @@ class FiLMExtractor(BaseFeaturesExtractor):
             return (self.reader or self.network.condition)(tokens_ST)
 
 
+class FiLMExtractor(InstructionExtractor):
+    """View, instruction and last actions -> features, by FiLM-ed residual blocks and one layer.
+
+    The stem and the first block work per cell (1x1) so that FiLM can pick out the named object
+    before anything is mixed; no batch statistics, so rollout and update see the same network; the
+    head is flat rather than pooled, since where the object stands is what the agent needs.
+    `direction` is not used, as in BabyAI's own models. Where the view is a picture, a stem of 2x2
+    convolutions reads each cell's 8 x 8 pixels by themselves, for the same reason.
+
+    Args:
+        observation_space, features_dim, precision: as of `InstructionExtractor`.
+        channels: feature maps C.
+        blocks: FiLM-ed residual blocks.
+        sentence_dim: size of the word embedding and of the GRU.
+        conditioning: film, bias, scale, gate, concat, gated_attention or none
+            (`film_rl.NetworkConfig`).
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Dict,
+        *,
+        channels: int = 32,
+        blocks: int = 2,
+        sentence_dim: int = 64,
+        conditioning: Conditioning = "film",
+        features_dim: int = 128,
+        precision: torch.dtype = torch.float32,
+    ):
+        if blocks < 1:
+            raise ValueError(f"blocks={blocks}; expected at least one FiLM-ed block")
+        super().__init__(observation_space, features_dim, precision)
+        image, instruction = observation_space["image"], observation_space["instruction"]
+        width, height, _ = SYMBOLS
+        self.network = FiLMedNetwork(
+            NetworkConfig(
+                stem=_pixel_stem(channels) if self.pixels else _grid_stem(image, channels),
+                sentence=SentenceConfig(
+                    vocab_size=int(instruction.high.max()) + 1,
+                    embedding_dim=sentence_dim,
+                    hidden_dim=sentence_dim,
+                ),
+                conditioning=conditioning,
+                channels=channels,
+                kernel_sizes=(1, *[3] * (blocks - 1)),
+                norm="none",
+                coords=False,
+            )
+        )
+        actions = observation_space.spaces.get("last_actions")
+        actions_dim = self.num_actions * actions.shape[0] if actions else 0
+        self.squeeze = nn.Linear(channels, SQUEEZED_CHANNELS)
+        self.head = nn.Linear(SQUEEZED_CHANNELS * width * height + actions_dim, features_dim)
+
+    def flat(self, x_BCHW: Tensor, last_BA: Tensor | None) -> Tensor:
+        """The blocks' features and the last actions through one layer, (B, features_dim)."""
+        # Not a plain ReLU: blocks end positive, so one shift of these few channels could
+        # silence them for good, and with them all the agent sees (it did, in one run of three).
+        x_BHWC = F.leaky_relu(self.squeeze(x_BCHW.permute(0, 2, 3, 1)), 0.1)
+        parts = [x_BHWC.flatten(1)]
+        if last_BA is not None:
+            parts.append(F.one_hot(last_BA, self.num_actions).flatten(1).to(x_BHWC.dtype))
+        return F.relu(self.head(torch.cat(parts, dim=1)))
+
+
 def is_picture(image: spaces.Space) -> bool:
     """Whether a view is a picture rather than symbols; UserError where it is neither."""
     side = SYMBOLS[0] * TILE
     known = {SYMBOLS: False, (3, side, side): True, (side, side, 3): True}
     if image.shape not in known or known[image.shape] != (image.high.max() > MAX_CODE):
         raise UserError(
-            f"FiLMExtractor on images {image.shape} of values to {image.high.max()}; expected "
+            f"a FiLM-ed network on images {image.shape} of values to {image.high.max()}; expected "
             f"minigrid's symbolic view {SYMBOLS}, or its picture of {side} x {side} pixels: make "
             "worlds with envs.make_env or InstructedWorlds"
         )

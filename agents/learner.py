@@ -4,14 +4,18 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
+from agents.babyai11 import BabyAIExtractor
 from agents.batched_vec_env import BatchedVecEnv
 from agents.config import AgentConfig
 from agents.device_ppo import DevicePPO
+from agents.device_rollout import Rewards
+from agents.extractor import FiLMExtractor
 from agents.guard import RememberingRolloutBuffer
 from agents.levels import level_bank
 from agents.policy import FiLMPolicy
@@ -27,8 +31,6 @@ from film_rl.run import (
     keep_freed_memory,
 )
 
-VALUE_WEIGHT = 5.0  # returns lie in [0, 1]: with SB3's 0.5 the critic lags behind the actor
-
 RANGES: dict[str, tuple[float, float]] = {
     "steps": (1, 10**12),
     "seed": (0, EVALUATION_SEED - 1),
@@ -43,9 +45,13 @@ RANGES: dict[str, tuple[float, float]] = {
     "batch_size": (2, 2**24),
     "epochs": (1, 1000),
     "learning_rate": (1e-12, 1e30),
+    "learning_rate_end": (0, 1),
     "entropy": (0, 1000),
     "discount": (0, 1),
     "gae_lambda": (0, 1),
+    "value_weight": (0, 1e6),
+    "value_clip": (0, 1e6),
+    "reward_scale": (1e-6, 1e6),
     "last_actions": (0, 1024),
     "checkpoint_every": (1, 10**12),
     "eval_episodes": (1, 10**7),
@@ -64,7 +70,7 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None, parts: int =
         EnvError: the level or a sentence is unknown or impossible.
         UserError: the device or precision is not to be had.
     """
-    device = choose_device(config.device)
+    device, end = choose_device(config.device), config.learning_rate_end
     torch.set_num_threads(config.threads)
     keep_freed_memory()
     task = Task.of_config(config)
@@ -84,31 +90,43 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None, parts: int =
     else:
         worlds = VecMonitor(DummyVecEnv([task.make] * config.envs))
     tensor = config.engine == "tensor"
+    rewards = Rewards(config.reward_scale, config.time_limit)
     return (DevicePPO if tensor else PPO)(
         FiLMPolicy,
         worlds,
-        learning_rate=lambda left: config.learning_rate * (0.1 + 0.9 * left),
+        learning_rate=lambda left: config.learning_rate * (end + (1 - end) * left),
         n_steps=config.rollout,
         batch_size=config.batch_size,
         n_epochs=config.epochs,
         gamma=config.discount,
         gae_lambda=config.gae_lambda,
         ent_coef=config.entropy,
-        vf_coef=VALUE_WEIGHT,
+        vf_coef=config.value_weight,
+        clip_range_vf=config.value_clip or None,
+        normalize_advantage=config.normalize_advantage,
         rollout_buffer_class=None if tensor else RememberingRolloutBuffer,
-        policy_kwargs={
-            "features_extractor_kwargs": {
-                "channels": config.channels,
-                "blocks": config.blocks,
-                "sentence_dim": config.sentence_dim,
-                "conditioning": config.conditioning,
-                "precision": choose_precision(config.precision, device),
-            },
-            "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's epsilon
-        },
+        rollout_buffer_kwargs={"rewards": rewards} if tensor else None,
+        policy_kwargs=policy_options(config, choose_precision(config.precision, device)),
         seed=config.seed,
         device=device,
     )
+
+
+def policy_options(config: AgentConfig, precision: torch.dtype) -> dict[str, Any]:
+    """Arguments of `FiLMPolicy` for the network of a configuration."""
+    ours = config.network == "ours"
+    options = {
+        "channels": config.channels,
+        "sentence_dim": config.sentence_dim,
+        "precision": precision,
+    }
+    if ours:
+        options |= {"blocks": config.blocks, "conditioning": config.conditioning}
+    return {
+        "features_extractor_class": FiLMExtractor if ours else BabyAIExtractor,
+        "features_extractor_kwargs": options,
+        "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's epsilon
+    }
 
 
 def check(config: AgentConfig) -> None:
@@ -148,6 +166,12 @@ def check_numbers(config: AgentConfig) -> None:
             f"(--envs {config.envs} x --rollout {config.rollout}); "
             f"type --batch-size {_largest_divisor(samples, config.batch_size)}"
         )
+    _check_network(config)
+    if config.engine == "sb3" and (config.reward_scale != 1 or config.time_limit != "bootstrap"):
+        raise UserError(
+            f"--reward-scale {config.reward_scale:g} --time-limit {config.time_limit}: stock PPO "
+            "(--engine sb3) takes rewards and time limits as they are; type --engine tensor"
+        )
     if config.refresh and config.engine == "sb3":
         raise UserError(
             f"--refresh {config.refresh}: minigrid's worlds (--engine sb3) have a new level in "
@@ -159,6 +183,18 @@ def check_numbers(config: AgentConfig) -> None:
             f"each (--envs {config.envs} x --rollout {config.rollout}); type --refresh {samples} "
             "or more"
         )
+
+
+def _check_network(config: AgentConfig) -> None:
+    """BabyAI's network has no options but its sizes."""
+    fixed = {"last_actions": 0, "conditioning": "film", "blocks": 2}
+    for name, value in fixed.items() if config.network == "babyai11" else ():
+        if getattr(config, name) != value:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(
+                f"{option} {getattr(config, name)} with --network babyai11, which is as published; "
+                f"type {option} {value}"
+            )
 
 
 def load_agent(run: RunFolder | str | Path, device: str = "auto") -> tuple[PPO, AgentConfig]:

@@ -8,6 +8,7 @@ from stable_baselines3.common.policies import MultiInputActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
+from agents.babyai11 import BabyAIExtractor, unit_rows
 from agents.extractor import FiLMExtractor
 
 
@@ -26,10 +27,13 @@ class FiLMPolicy(MultiInputActorCriticPolicy):
         lr_schedule: Schedule,
         **kwargs: Any,
     ):
-        kwargs.setdefault("features_extractor_class", FiLMExtractor)
-        kwargs.setdefault("net_arch", [])
-        super().__init__(observation_space, action_space, lr_schedule, **kwargs)
-        nn.init.zeros_(self.value_net.weight)
+        extractor = kwargs.setdefault("features_extractor_class", FiLMExtractor)
+        suits = getattr(extractor, "POLICY", {"net_arch": []})
+        super().__init__(observation_space, action_space, lr_schedule, **{**suits, **kwargs})
+        if isinstance(self.features_extractor, BabyAIExtractor):
+            unit_rows(self)
+        else:
+            nn.init.zeros_(self.value_net.weight)
 
     def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, D) -> log-probabilities of the actions (B, A) and values (B,).

@@ -23,7 +23,7 @@ from agents.evaluation import (
     play_bank,
     sampling_from,
 )
-from agents.extractor import FiLMExtractor, as_pictures
+from agents.extractor import InstructionExtractor, as_pictures
 from agents.frame import ACTIONS
 from agents.learner import load_agent
 from agents.task import EVALUATION_SEED, Task
@@ -141,7 +141,7 @@ class _Success:
 
 
 def _seen(
-    extractor: FiLMExtractor, shown: Observation, device: torch.device
+    extractor: InstructionExtractor, shown: Observation, device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
     """Observations as the extractor takes them: codes or pictures, last actions or None."""
     image = torch.from_numpy(shown["image"]).to(device)
@@ -165,7 +165,7 @@ def _mission(world: Any, seed: int) -> str:
 
 
 @torch.no_grad()
-def _read(extractor: FiLMExtractor, sentences: Sequence[str]) -> FiLMParams:
+def _read(extractor: InstructionExtractor, sentences: Sequence[str]) -> FiLMParams:
     """gamma and beta of each block for each sentence, in float32 on the CPU."""
     ids = [tokenize(sentence) for sentence in sentences]
     tokens_ST = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.int64)

@@ -13,7 +13,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from agents.evaluation import Observation, World, sampling_from
-from agents.extractor import FiLMExtractor
+from agents.extractor import InstructionExtractor
 from agents.frame import FrameArtist, Moment, Picture, contact_sheet
 from agents.task import EVALUATION_SEED, Task, TaskLike, as_task
 from film_rl.run import UserError
@@ -38,7 +38,7 @@ def record_video(
 
     Args:
         agent: a PPO, A2C or DQN of Stable-Baselines3 trained on `envs.make_env`'s observations;
-            FiLM is shown where its features extractor is a `FiLMExtractor`.
+            FiLM is shown where its features extractor is one of ours.
         task: a level id, one or several sentences, or a `Task`.
         folder: where `rollout.mp4`, `rollout.gif` and `contact_sheet.png` are written.
         episodes: how many; fewer where `max_frames` is reached first.
@@ -155,7 +155,9 @@ def _inside(agent: BaseAlgorithm, observation: Observation) -> tuple[Any, float,
         scores = policy.q_net(batch)[0].cpu().numpy()
         value = float(scores.max())
     tokens = batch["instruction"].long()
-    film_params = extractor.condition(tokens)[0] if isinstance(extractor, FiLMExtractor) else []
+    film_params = (
+        extractor.condition(tokens)[0] if isinstance(extractor, InstructionExtractor) else []
+    )
     film = [tuple(p[0].float().cpu().numpy() for p in pair) for pair in film_params]
     return scores, value, film
 

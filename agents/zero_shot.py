@@ -17,7 +17,7 @@ from stable_baselines3 import PPO
 from torch import Tensor
 
 from agents.evaluation import Engine, evaluate
-from agents.extractor import FiLMExtractor
+from agents.extractor import InstructionExtractor
 from agents.task import Task
 from envs import parse_instruction, tokenize
 from envs.grammar import descriptions
@@ -30,7 +30,7 @@ Reader = Callable[[Tensor], FiLMParams]
 
 
 @contextmanager
-def told_by(extractor: FiLMExtractor, reader: Reader | None) -> Iterator[None]:
+def told_by(extractor: InstructionExtractor, reader: Reader | None) -> Iterator[None]:
     """Inside it gamma and beta of sentences are what `reader` makes of them."""
     before, extractor.reader = extractor.reader, reader
     try:
@@ -39,7 +39,7 @@ def told_by(extractor: FiLMExtractor, reader: Reader | None) -> Iterator[None]:
         extractor.reader = before
 
 
-def by_arithmetic(extractor: FiLMExtractor, triples: Mapping[str, Related]) -> Reader:
+def by_arithmetic(extractor: InstructionExtractor, triples: Mapping[str, Related]) -> Reader:
     """A reader that tells the sentences of `triples` as kind + color - both, others as they are."""
     known = {tuple(tokenize(sentence)): triple for sentence, triple in triples.items()}
 
@@ -50,7 +50,7 @@ def by_arithmetic(extractor: FiLMExtractor, triples: Mapping[str, Related]) -> R
     return read
 
 
-def as_another(extractor: FiLMExtractor, triples: Mapping[str, Related]) -> Reader:
+def as_another(extractor: InstructionExtractor, triples: Mapping[str, Related]) -> Reader:
     """A reader that tells the sentences of `triples` as their third one: the wrong thing."""
     known = {tuple(tokenize(sentence)): triple for sentence, triple in triples.items()}
     return lambda tokens_ST: _condition(extractor, tokens_ST, known, 2)
@@ -126,10 +126,10 @@ def measure(
     return rows
 
 
-def film_of(agent: PPO) -> FiLMExtractor:
+def film_of(agent: PPO) -> InstructionExtractor:
     """The agent's FiLM-ed network; a UserError where it has no gamma and beta."""
     extractor = agent.policy.features_extractor
-    if not isinstance(extractor, FiLMExtractor) or extractor.network.generator is None:
+    if not isinstance(extractor, InstructionExtractor) or extractor.network.generator is None:
         raise UserError(
             "the agent has no FiLM parameters to add; give a run with --conditioning film"
         )
@@ -137,7 +137,7 @@ def film_of(agent: PPO) -> FiLMExtractor:
 
 
 def _condition(
-    extractor: FiLMExtractor,
+    extractor: InstructionExtractor,
     tokens_ST: Tensor,
     known: Mapping[tuple[int, ...], Sequence[str]],
     which: int,

@@ -68,7 +68,19 @@ class CellConv2d(nn.Conv2d):
         return super().forward(x_BCHW)
 
 
-class FiLMedResBlock(nn.Module):
+class SteeredBlock(nn.Module):
+    """A block of a FiLM-ed network: from feature maps, gamma and beta to feature maps.
+
+    Attributes:
+        film_features: length of the gamma and of the beta that `forward` takes; 0 for none.
+        per_cell: whether no cell of the output depends on another cell, or on where it is.
+    """
+
+    film_features: int
+    per_cell: bool
+
+
+class FiLMedResBlock(SteeredBlock):
     """r = relu(conv1([x, coords])); out = r + relu(FiLM(norm(conv2(r)))).
 
     Perez et al. 2018, section 2.2 and figure 3; the placements are those of its table 2.
@@ -86,10 +98,6 @@ class FiLMedResBlock(nn.Module):
         coords: append coordinate maps to conv1's input.
         conditioning: "film"; "concat", which tiles gamma and beta over space and appends them to
             conv2's input; or "none".
-
-    Attributes:
-        film_features: length of the gamma and of the beta that `forward` takes; 0 for none.
-        per_cell: whether no cell of the output depends on another cell, or on where it is.
 
     Raises:
         ValueError: an option is unknown, or the kernel size even.

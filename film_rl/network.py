@@ -11,12 +11,19 @@ U distinct cells.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
 
-from film_rl.block import BlockConditioning, FiLMedResBlock, Norm, Placement, lay_out
+from film_rl.block import (
+    BlockConditioning,
+    FiLMedResBlock,
+    Norm,
+    Placement,
+    SteeredBlock,
+    lay_out,
+)
 from film_rl.errors import check_choice, check_odd
 from film_rl.film import FiLMGenerator, FiLMParams, GammaFn, GeneratorKind, take
 from film_rl.language import SentenceEncoder
@@ -31,6 +38,17 @@ _RESTRICTIONS: dict[str, dict[str, Any]] = {
     "gate": {"gamma_fn": "sigmoid", "use_beta": False},
     "gated_attention": {"gamma_fn": "sigmoid", "use_beta": False, "offset": 0.0},
 }
+
+
+class StemConfig(Protocol):
+    """Options of a stem, which make it."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the stem's features."""
+
+    def build(self) -> nn.Module:
+        """Make the stem."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +143,7 @@ class NetworkConfig:
         ValueError: an option is unknown, or options contradict each other.
     """
 
-    stem: GridStemConfig | PixelStemConfig | FeatureStemConfig
+    stem: StemConfig
     sentence: SentenceConfig
     conditioning: Conditioning = "film"
     generator: GeneratorConfig = GeneratorConfig()
@@ -193,21 +211,10 @@ class FiLMedNetwork(nn.Module):
         self.blocks = nn.ModuleList()
         self.output_channels = config.stem.channels
         num_features = []
-        how: BlockConditioning = "concat" if config.conditioning == "concat" else "film"
-        gated = config.conditioning == "gated_attention"
         for kernel_size, conditioned in zip(
             config.kernel_sizes, config.conditioned_blocks, strict=True
         ):
-            block = FiLMedResBlock(
-                self.output_channels,
-                config.channels,
-                kernel_size=kernel_size,
-                norm=config.norm,
-                placement="after_residual" if gated else config.placement,
-                residual=config.residual,
-                coords=config.coords,
-                conditioning=how if conditioned else "none",
-            )
+            block = self.make_block(self.output_channels, kernel_size, conditioned)
             self.blocks.append(block)
             num_features += [block.film_features] * conditioned
             self.output_channels = config.channels
@@ -217,6 +224,22 @@ class FiLMedNetwork(nn.Module):
             self.encoder = SentenceEncoder(**asdict(config.sentence))
             options = asdict(config.generator) | _RESTRICTIONS.get(config.conditioning, {})
             self.generator = FiLMGenerator(self.encoder.output_dim, num_features, **options)
+
+    def make_block(self, in_channels: int, kernel_size: int, conditioned: bool) -> SteeredBlock:
+        """One of the blocks; another network may have others."""
+        config = self.config
+        how: BlockConditioning = "concat" if config.conditioning == "concat" else "film"
+        gated = config.conditioning == "gated_attention"
+        return FiLMedResBlock(
+            in_channels,
+            config.channels,
+            kernel_size=kernel_size,
+            norm=config.norm,
+            placement="after_residual" if gated else config.placement,
+            residual=config.residual,
+            coords=config.coords,
+            conditioning=how if conditioned else "none",
+        )
 
     def condition(self, tokens_BT: Tensor) -> FiLMParams:
         """Predict (gamma, beta) of every conditioned block from the sentences (B, T)."""
