@@ -32,7 +32,7 @@ from paper_rows import read_rows
 from vqa.config import Tuned, VQAConfig
 
 if TYPE_CHECKING:
-    from film_rl.run import Sweep
+    from film_rl.run import RunFolder, Sweep
 
 TUNING = {"small": (800, 1e-3), "fast": (1_000, 3e-4), "paper": (10_000, 3e-4)}
 
@@ -67,18 +67,21 @@ class Plan:
         """The trainings by the names of their runs."""
         return {name_of(key): config for key, config in self.trained.items()}
 
-    def on_b(self) -> dict[str, VQAConfig]:
-        """The fine-tunings by the names of their runs."""
-        return {name_of(key): config for key, config in self.tuned.items()}
+    def on_b(self, first: "Sweep[VQAConfig] | None" = None) -> dict[str, VQAConfig]:
+        """The fine-tunings by the names of their runs; only those whose training has finished."""
+        return {
+            name_of(key): config
+            for key, config in self.tuned.items()
+            if first is None or first.runs[name_of(key[:2])].summary()
+        }
 
-    def after(self, first: "Sweep[VQAConfig]") -> "Plan":
-        """Without the trainings that failed, and their fine-tunings."""
-        done = {key for key in self.trained if first.runs[name_of(key)].summary()}
-        return replace(
-            self,
-            trained={key: config for key, config in self.trained.items() if key in done},
-            tuned={key: config for key, config in self.tuned.items() if key[:2] in done},
-        )
+    def runs_of(self, penalty: float, part: Tuned) -> "list[RunFolder]":
+        """The run folders of a line: trainings with the penalty, fine-tunings of the part."""
+        from film_rl.run import RunFolder
+
+        trained = [("trained", key) for key in self.trained if key[0] == penalty]
+        tuned = [("tuned", key) for key in self.tuned if (key[0], key[2]) == (penalty, part)]
+        return [RunFolder(self.folder / which / name_of(key)) for which, key in trained + tuned]
 
 
 def main() -> None:
@@ -97,9 +100,7 @@ def main() -> None:
         runs = len(first.runs) + len(second.runs)
         print(f"{runs} runs in {plan.folder}, {len(first.left()) + len(second.left())} left")
         first.work(train)
-        plan = plan.after(first)
-        second = Sweep(plan.folder / "tuned", base, plan.on_b(), (*FREE, "start"))
-        second.work(train)
+        Sweep(plan.folder / "tuned", base, plan.on_b(first), (*FREE, "start")).work(train)
         report(options, plan, outcomes(plan, first, second))
 
 

@@ -20,14 +20,14 @@ clevr_train.py. Writes data-efficiency.json and .png into the folder of the runs
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import cli
 import tyro
 from clevr_sweep import FREE, SweepOptions, command, read_options, train
 from clevr_systems import config_of
-from paper_rows import SPREAD, measured, read_rows, write_rows
+from paper_rows import mean_of, of_runs, read_rows, write_rows
 
 from vqa.config import VQAConfig
 
@@ -159,20 +159,19 @@ def rows_of(
     """A row of docs/results/paper.json a system."""
     from sweep_tables import data_of
 
+    seeds = range(options.seed, options.seed + options.seeds)
     shares = ["--shares", *map(str, options.shares)]
     of_all = [f"{100 * share:g}" for share in sorted(options.shares)]
     listed = f"{', '.join(of_all[:-1])} and {of_all[-1]}" if len(of_all) > 1 else of_all[0]
-    devices = [summary["device"] for run in sweep.runs.values() if (summary := run.summary())]
     return [
-        measured(
+        of_runs(
             "data efficiency",
             f"{title_of(system)} with {listed}% of the data",
             PUBLISHED.get(system),
             figures(curve),
             data=data_of(config_of(options, system)),
             command=command("clevr_data_efficiency", options, *shares, "--systems", system),
-            hardware="; ".join(dict.fromkeys(devices)),
-            seeds=range(options.seed, options.seed + options.seeds),
+            runs=[sweep.runs[name_of(system, *key)] for key in product(options.shares, seeds)],
         )
         for system, curve in curves.items()
         if curve
@@ -181,11 +180,9 @@ def rows_of(
 
 def figures(curve: Curve) -> dict[str, float]:
     """Mean accuracies by share, and their standard deviations."""
-    found = {}
+    found: dict[str, float] = {}
     for share, runs in curve.items():
-        found[f"{100 * share:g}%"] = round(mean(runs), 1)
-        if len(runs) > 1:
-            found[f"{100 * share:g}%{SPREAD}"] = round(stdev(runs), 1)
+        found |= mean_of(f"{100 * share:g}%", runs)
     return found
 
 

@@ -1,13 +1,13 @@
 """What came out of clevr_cogent.py: a table, figure 9 as one plot, rows of paper.json."""
 
 from pathlib import Path
-from statistics import mean, stdev
-from typing import TYPE_CHECKING
+from statistics import mean
+from typing import TYPE_CHECKING, Any
 
 from clevr_sweep import command
 from commands import typed
 from matplotlib.figure import Figure
-from paper_rows import SPREAD, measured, write_rows
+from paper_rows import mean_of, of_runs, write_rows
 from rich.console import Console
 from rich.table import Table
 from sweep_tables import data_of
@@ -15,7 +15,7 @@ from sweep_tables import data_of
 from film_rl.run import RunFolder, Sweep, UserError
 from film_rl.run.files import read_json, to_json, write_atomically
 from vqa.cogent import on_condition_b
-from vqa.config import VQAConfig
+from vqa.config import Tuned, VQAConfig
 from vqa.learner import accuracy
 from vqa.prepare import held_out_data, load_answerer, to_split
 
@@ -27,8 +27,8 @@ PUBLISHED = {"A": 98.3, "B": 75.6, "A, fine-tuned on B": 80.8, "B, fine-tuned on
 COLORS = {"all": "#0072b2", "film": "#d55e00"}
 WHAT = {"all": "everything tuned", "film": "only what makes gamma and beta"}
 
-Line = tuple[float, str]  # penalty, part
-PAPERS_OWN = (0.0, "all")
+Line = tuple[float, Tuned]  # penalty, part
+PAPERS_OWN: Line = (0.0, "all")
 Outcome = dict[Line, dict[int, dict[str, list[float]]]]
 """By line and images of B (0: not tuned): accuracies in percent on A and on B, a seed each."""
 
@@ -87,22 +87,20 @@ def report(options: "Options", plan: "Plan", found: Outcome) -> None:
     write_atomically(plan.folder / "cogent.json", to_json(named))
     picture = draw(found, plan.folder / "figure-9.png")
     config = next(iter(plan.trained.values()))
-    first_run = RunFolder(plan.folder / "trained" / next(iter(plan.on_a())))
-    hardware = (first_run.summary() or {})["device"]
     others = vars(options).keys() - {"amounts", "tune_steps", "tune_rate"}
     tuning = typed(options, type(options)(), without=tuple(others))
     rows = []
     for line, by in found.items():
         chosen = ["--penalties", f"{line[0]:g}", "--tune-parts", line[1], *tuning]
-        known = {
+        known: dict[str, Any] = {
             "data": data_of(config),
             "command": command("clevr_cogent", options, *chosen),
-            "hardware": hardware,
-            "seeds": [seed for penalty, seed in plan.trained if penalty == line[0]],
+            "runs": plan.runs_of(*line),
         }
         if line == PAPERS_OWN:
-            rows.append(measured("CoGenT", "FiLM", PUBLISHED, ends(by), **known))
-        rows.append(measured("figure 9", what(line), None, figures(by), **known))
+            most = max(options.amounts)
+            rows.append(of_runs("CoGenT", "FiLM", PUBLISHED, ends(by, most), **known))
+        rows.append(of_runs("figure 9", what(line), None, figures(by), **known))
     write_rows(rows, options.results)
     print(f"figures: {plan.folder / 'cogent.json'}\npicture: {picture}\nrows: {options.results}")
 
@@ -115,24 +113,21 @@ def what(line: Line) -> str:
 
 def figures(by: dict[int, dict[str, list[float]]]) -> dict[str, float]:
     """Mean accuracies by condition and amount, and their standard deviations."""
-    found = {}
+    found: dict[str, float] = {}
     for amount, of in sorted(by.items()):
         for condition, values in of.items():
-            name = f"{condition}, {amount} images"
-            found[name] = round(mean(values), 1)
-            if len(values) > 1:
-                found[name + SPREAD] = round(stdev(values), 1)
+            found |= mean_of(f"{condition}, {amount} images", values)
     return found
 
 
-def ends(by: dict[int, dict[str, list[float]]]) -> dict[str, float]:
-    """Mean accuracies before any fine-tuning, and after that on most images."""
-    before, after = by[0], by[max(by)]
+def ends(by: dict[int, dict[str, list[float]]], most: int) -> dict[str, float]:
+    """Mean accuracies before any fine-tuning, and after that on most images, where one finished."""
+    names = {0: ("A", "B"), most: ("A, fine-tuned on B", "B, fine-tuned on B")}
     return {
-        "A": round(mean(before["A"]), 1),
-        "B": round(mean(before["B"]), 1),
-        "A, fine-tuned on B": round(mean(after["A"]), 1),
-        "B, fine-tuned on B": round(mean(after["B"]), 1),
+        name: round(mean(by[amount][condition]), 1)
+        for amount, of in names.items()
+        for condition, name in zip("AB", of, strict=True)
+        if amount in by
     }
 
 

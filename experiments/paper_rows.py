@@ -19,7 +19,11 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from film_rl.run import RunFolder
 
 Row = dict[str, Any]
 
@@ -59,6 +63,54 @@ def measured(
         "commit": commit(),
         "measured": True,
     }
+
+
+def of_runs(
+    part: str,
+    what: str,
+    paper: Any,
+    figures: dict[str, Any],
+    *,
+    data: str,
+    command: str,
+    runs: Sequence["RunFolder"],
+) -> Row:
+    """A row of what runs ended with: hardware, seeds, date and commit are those of the finished.
+
+    How many of the runs did not finish stands among the figures as `failed`.
+    """
+    from film_rl.run.files import read_json
+
+    summaries = [(run, summary) for run in runs if (summary := run.summary())]
+
+    def different(key: str) -> str:
+        return "; ".join(dict.fromkeys(str(summary[key]) for _, summary in summaries))
+
+    failed = len(runs) - len(summaries)
+    row = measured(
+        part,
+        what,
+        paper,
+        {**figures, **({"failed": f"{failed} of {len(runs)}"} if failed else {})},
+        data=data,
+        command=command,
+        hardware=different("device"),
+        seeds=sorted({read_json(run.config_path)["seed"] for run, _ in summaries}),
+    )
+    date = max(written_on(run) for run, _ in summaries)
+    return {**row, "date": date, "commit": different("commit")}
+
+
+def written_on(run: "RunFolder") -> str:
+    """The date of a finished run, as in 2026-11-21."""
+    seconds = (run.path / "summary.json").stat().st_mtime
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def mean_of(name: str, values: Sequence[float]) -> dict[str, float]:
+    """The mean as the figure `name`, and of several values their standard deviation, `name ±`."""
+    spread = {name + SPREAD: round(stdev(values), 1)} if len(values) > 1 else {}
+    return {name: round(mean(values), 1), **spread}
 
 
 def unmeasured(part: str, what: str, paper: Any, command: str | None) -> Row:

@@ -16,7 +16,6 @@ import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from itertools import dropwhile
 from pathlib import Path
@@ -111,19 +110,13 @@ def add_answerer(run: "RunFolder", summary: Row) -> None:
         "what": f"{which} on {summary['questions']:,} held-out questions, seed {seed}",
         "command": shlex.join(words),
         "hardware": summary["device"],
-        "date": written_on(run),
+        "date": paper_rows.written_on(run),
         "figures": {**figures, **seconds},
         "measured": True,
     }
     others = [other for other in rows_of(ANSWERERS) if other["what"] != row["what"]]
     rows = sorted([*others, row], key=lambda row: row["what"])
     ANSWERERS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-
-
-def written_on(run: "RunFolder") -> str:
-    """The date of a finished run, as in 2026-11-21."""
-    seconds = (run.path / "summary.json").stat().st_mtime
-    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 def row_of(run: "RunFolder", summary: Row) -> Row:
@@ -146,7 +139,7 @@ def row_of(run: "RunFolder", summary: Row) -> Row:
         "train_seconds": summary["wall_seconds"],
         "steps_per_second": summary["steps_per_second"],
         "hardware": summary["device"],
-        "date": written_on(run),
+        "date": paper_rows.written_on(run),
         "commit": summary["commit"],
     }
 

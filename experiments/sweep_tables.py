@@ -8,8 +8,7 @@ from typing import Any
 
 from clevr_sweep import Line
 from matplotlib.figure import Figure
-from paper_rows import SPREAD, Row, shown, write_rows
-from report import written_on
+from paper_rows import SPREAD, Row, mean_of, of_runs, shown, write_rows
 
 from film_rl.run import Sweep
 from film_rl.run.folder import slug
@@ -46,12 +45,8 @@ class Outcome:
         for column in columns:
             values = [accuracy(one, column) for one in self.summaries.values()]
             known = [value for value in values if value is not None]
-            if known:
-                figures[column] = round(mean(known), 1)
-            if column == COLUMNS[0] and len(known) > 1:
-                figures[column + SPREAD] = round(stdev(known), 1)
-        if self.failures:
-            figures["failed"] = f"{len(self.failures)} of {len(self.seeds)}"
+            if known:  # a spread of the overall accuracy only
+                figures |= mean_of(column, known if column == COLUMNS[0] else [mean(known)])
         return figures
 
     @property
@@ -125,7 +120,7 @@ def _overall(outcome: Outcome) -> str:
     spread = figures.get("overall" + SPREAD)
     text = shown(figures.get("overall")) + (f" ± {shown(spread)}" if spread is not None else "")
     if outcome.failures:
-        return f"{text} ({figures.get('failed', f'{len(outcome.failures)} of {runs}')} failed)"
+        return f"{text} ({len(outcome.failures)} of {runs} failed)"
     done = len(outcome.summaries)
     return text if done == runs else f"{text} ({done} of {runs} done)"
 
@@ -167,24 +162,16 @@ def draw(part: str, outcomes: Sequence[Outcome], path: Path) -> Path:
 
 def row_of(sweep: Sweep[VQAConfig], outcome: Outcome) -> Row:
     """A complete line as a row of paper.json."""
-    line, summaries = outcome.line, outcome.summaries
-
-    def different(key: str) -> str:
-        return "; ".join(dict.fromkeys(str(one[key]) for one in summaries.values()))
-
-    return {
-        "part": line.part,
-        "what": line.what,
-        "paper": line.published,
-        "figures": outcome.figures,
-        "data": data_of(line.config),
-        "command": line.command,
-        "hardware": different("device"),
-        "seeds": list(summaries),
-        "date": max(written_on(sweep.runs[f"{line.runs}/{seed}"]) for seed in summaries),
-        "commit": different("commit"),
-        "measured": True,
-    }
+    line = outcome.line
+    return of_runs(
+        line.part,
+        line.what,
+        line.published,
+        outcome.figures,
+        data=data_of(line.config),
+        command=line.command,
+        runs=[sweep.runs[f"{line.runs}/{seed}"] for seed in outcome.seeds],
+    )
 
 
 def data_of(config: VQAConfig) -> str:

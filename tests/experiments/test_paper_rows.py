@@ -1,6 +1,7 @@
 """Rows of the paper: each line of it stands once a scale, and measured ones are never lost."""
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -17,7 +18,9 @@ sys.path.insert(0, str(EXPERIMENTS))
 from paper_rows import (
     FIELDS,
     added,
+    mean_of,
     measured,
+    of_runs,
     read_rows,
     shown,
     table,
@@ -27,6 +30,9 @@ from paper_rows import (
     write_rows,
 )
 
+from film_rl.run import RunFolder
+from film_rl.run.folder import commit
+from vqa.config import VQAConfig
 from vqa.variants import VARIANTS
 
 ROOT = EXPERIMENTS.parent
@@ -73,6 +79,19 @@ def test_a_row_of_another_form_is_refused_and_nothing_written(tmp_path):
     with pytest.raises(ValueError, match="a row has the fields part, what"):
         write_rows([{"part": "p"}], tmp_path / "rows.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_row_of_runs_has_their_date_their_hardware_and_the_seeds_of_those_that_finished(tmp_path):
+    runs = [RunFolder.create(tmp_path / str(seed), VQAConfig(seed=seed)) for seed in (4, 5, 6)]
+    for run, device, day in zip(runs[:2], ("a GPU", "a CPU"), (86_400, 2 * 86_400), strict=True):
+        os.utime(run.write_summary({"device": device}), (day, day))
+    (tmp_path / "6" / "failed.json").write_text('{"failed": "NaN"}')
+    how = {"data": "small", "command": "python experiments/x.py", "runs": runs}
+    row = of_runs("p", "a", 97.4, mean_of("overall", [50.0, 60.0]), **how)
+    assert row.keys() == set(FIELDS)
+    assert row["figures"] == {"overall": 55.0, "overall ±": 7.1, "failed": "1 of 3"}
+    assert (row["seeds"], row["date"]) == ([4, 5], "1970-01-03")
+    assert (row["hardware"], row["commit"]) == ("a GPU; a CPU", str(commit()))
 
 
 def test_figures_are_shown_with_their_spread():

@@ -52,7 +52,7 @@ def test_categories_are_told_in_table_1_only():
 
 def test_a_failed_run_is_told_with_its_message_and_left_out_of_the_mean():
     failed = Outcome(line(), {0: summary(0.5)}, {1: "the loss is NaN"}, range(2))
-    assert failed.figures == {"overall": 50.0, "failed": "1 of 2"}
+    assert failed.figures == {"overall": 50.0}
     assert "50.0 (1 of 2 failed)" in last_line(failed)
     assert "no residual, seed 1, failed: the loss is NaN" in text_table("table 2", [failed])
     assert failed.is_complete
