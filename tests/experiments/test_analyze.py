@@ -12,7 +12,7 @@ from PIL import Image
 from agents.config import AgentConfig
 from agents.training import train
 from film_rl.run import RunFolder
-from tests.experiments.helpers import EXPERIMENTS, refused, script
+from tests.experiments.helpers import EXPERIMENTS, called, refused
 from tests.experiments.test_clevr_scripts import SMALL as SMALL_ANSWERER
 
 SMALL_AGENT = AgentConfig(
@@ -39,7 +39,7 @@ FEW = ("--questions", "20", "--episodes", "6", "--device", "cpu")
 def work(tmp_path_factory) -> Path:
     """A folder with a small run of each kind."""
     folder = tmp_path_factory.mktemp("work")
-    result = script("clevr_train", *SMALL_ANSWERER, "--run", "runs/clevr_train", cwd=folder)
+    result = called("clevr_train", *SMALL_ANSWERER, "--run", "runs/clevr_train", cwd=folder)
     assert result.returncode == 0, result.stderr
     with RunFolder.create(folder / "runs" / "babyai_ppo", SMALL_AGENT) as run:
         train(SMALL_AGENT, run)
@@ -67,7 +67,7 @@ def analyze(work, monkeypatch):
 @pytest.fixture(scope="module", params=["babyai_ppo", "clevr_train"])
 def analyzed(work, request) -> tuple[Path, str]:
     """The folder of all analyses of a run, and what was printed."""
-    result = script("analyze", "--run", f"runs/{request.param}", *FEW, cwd=work)
+    result = called("analyze", "--run", f"runs/{request.param}", *FEW, cwd=work)
     assert result.returncode == 0, result.stderr
     return work / "runs" / request.param / "analysis", result.stdout
 
@@ -211,4 +211,4 @@ def test_one_sentence_has_no_map_and_the_rest_goes_on(work, capsys, analyze):
 def test_a_run_without_a_checkpoint_is_refused(work, tmp_path):
     (tmp_path / "new").mkdir()
     shutil.copy(work / "runs/babyai_ppo/config.json", tmp_path / "new")
-    refused(script("analyze", "--run", "new", cwd=tmp_path), "no checkpoint yet", "--resume")
+    refused(called("analyze", "--run", "new", cwd=tmp_path), "no checkpoint yet", "--resume")

@@ -1,13 +1,14 @@
 """CoGenT, zero-shot, CLEVR-Humans and data efficiency as a user types them, tiny."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.experiments.helpers import refused, script
+from tests.experiments.helpers import called, refused
 from tests.experiments.test_clevr_scripts import SAMPLES, SMALL
 
 ON_A = ("--train-split", "trainA", "--val-split", "valA", "--baseline-steps", "0")
@@ -18,7 +19,7 @@ def work(tmp_path_factory) -> Path:
     """A folder with a network trained on condition A, runs/a, and one on all of it, runs/all."""
     folder = tmp_path_factory.mktemp("work")
     for name, options in (("a", ON_A), ("all", ("--baseline-steps", "0"))):
-        result = script("clevr_train", *SMALL, *options, "--run", f"runs/{name}", cwd=folder)
+        result = called("clevr_train", *SMALL, *options, "--run", f"runs/{name}", cwd=folder)
         assert result.returncode == 0, result.stderr
     return folder
 
@@ -35,7 +36,7 @@ def is_a_picture(path: Path) -> bool:
 def test_a_trained_network_is_fine_tuned_with_its_own_options(work):
     words = ("--start", "runs/a", "--tune", "film", "--train-split", "valB", "--val-split", "valB")
     words += ("--train-images", "6", "--val-skip", "6", "--steps", "4", "--run", "runs/tuned")
-    result = script("clevr_train", *words, cwd=work)
+    result = called("clevr_train", *words, cwd=work)
     assert result.returncode == 0, result.stderr
     summary = read(work / "runs/tuned/summary.json")
     assert summary["start"] == read(work / "runs/tuned/start.json")
@@ -43,12 +44,12 @@ def test_a_trained_network_is_fine_tuned_with_its_own_options(work):
     assert summary["start"]["step"] == 12
     config = read(work / "runs/tuned/config.json")
     assert (config["channels"], config["first"], config["tune"]) == (8, 0.0, "film")
-    again = script("clevr_train", "--run", "runs/tuned", "--resume", cwd=work)
+    again = called("clevr_train", "--run", "runs/tuned", "--resume", cwd=work)
     assert again.returncode == 0, again.stderr
 
 
 def test_zero_shot_figures_and_picture(work):
-    result = script("clevr_zero_shot", "--run", "runs/a", "--results", "paper.json", cwd=work)
+    result = called("clevr_zero_shot", "--run", "runs/a", "--results", "paper.json", cwd=work)
     assert result.returncode == 0, result.stderr
     figures = read(work / "runs/a/zero_shot.json")
     assert figures["A"]["questions"] == figures["B"]["questions"] == 40
@@ -83,7 +84,7 @@ HUMANS = ("--epochs", "2", "--batch-size", "2", "--word-threshold", "1", "--resu
 
 def test_people_s_questions_tune_the_generator_alone(work, humans):
     words = ("--run", "runs/all", "--data", str(humans), *HUMANS)
-    result = script("clevr_humans", *words, cwd=work)
+    result = called("clevr_humans", *words, cwd=work)
     assert result.returncode == 0, result.stderr
     run = work / "runs/all-humans"
     figures = read(run / "humans.json")
@@ -97,9 +98,9 @@ def test_people_s_questions_tune_the_generator_alone(work, humans):
     assert is_a_picture(run / "plots/humans.png")
     (row,) = read(work / "humans.json")
     assert row["figures"].keys() == row["paper"].keys()
-    again = script("clevr_humans", *words, cwd=work)
+    again = called("clevr_humans", *words, cwd=work)
     assert again.returncode == 0, again.stderr
-    other = script("clevr_humans", *words, "--seed", "1", cwd=work)
+    other = called("clevr_humans", *words, "--seed", "1", cwd=work)
     refused(other, "holds another run", "seed: 0 there, 1 given")
 
 
@@ -111,7 +112,7 @@ def test_an_answer_that_no_clevr_question_has_is_named(work, humans, tmp_path):
     content = read(file)
     content["questions"][1]["answer"] = "a lot"
     file.write_text(json.dumps(content))
-    result = script("clevr_humans", "--run", "runs/all", "--data", str(folder), cwd=work)
+    result = called("clevr_humans", "--run", "runs/all", "--data", str(folder), cwd=work)
     refused(result, "CLEVR-Humans-train.json, question 1", "'a lot' is none of CLEVR's 28")
 
 
@@ -121,7 +122,7 @@ SWEPT = ("--seeds", "1", "--results", "swept.json")
 def test_cogent_trains_tunes_and_tests_on_both_conditions(work):
     words = (*SMALL, *SWEPT, "--amounts", "2", "3", "--penalties", "0", "--tune-parts", "film")
     words = (*words, "--tune-steps", "3", "--run", "runs/cogent")
-    result = script("clevr_cogent", *words, cwd=work)
+    result = called("clevr_cogent", *words, cwd=work)
     assert result.returncode == 0, result.stderr
     folder = work / "runs/cogent"
     figures = read(folder / "cogent.json")["penalty 0, film"]
@@ -139,7 +140,7 @@ def test_cogent_trains_tunes_and_tests_on_both_conditions(work):
     row = rows["figure 9", "only what makes gamma and beta, no penalty"]
     assert row["figures"]["B, 3 images"] == round(figures["3"]["B"][0], 1)
     before = (tuned / "summary.json").stat().st_mtime_ns
-    again = script("clevr_cogent", *words, cwd=work)
+    again = called("clevr_cogent", *words, cwd=work)
     assert again.returncode == 0, again.stderr
     assert "0 left" in again.stdout
     assert (tuned / "summary.json").stat().st_mtime_ns == before
@@ -148,7 +149,7 @@ def test_cogent_trains_tunes_and_tests_on_both_conditions(work):
 def test_nothing_is_fine_tuned_from_a_training_that_failed(work):
     words = (*SMALL, *SWEPT, "--amounts", "3", "--penalties", "0", "--tune-parts", "film")
     words = (*words, "--learning-rate", "1e30", "--tune-steps", "3", "--run", "runs/failed")
-    refused(script("clevr_cogent", *words, cwd=work), "no training", "failed.json")
+    refused(called("clevr_cogent", *words, cwd=work), "no training", "failed.json")
     assert (work / "runs/failed/trained/penalty-0/0/failed.json").exists()
     assert not list((work / "runs/failed/tuned").rglob("checkpoints/*"))
 
@@ -157,23 +158,14 @@ def test_a_file_that_holds_no_rows_is_refused_before_anything_is_trained(work):
     (work / "other.json").write_text("{}")
     for name in ("clevr_cogent", "clevr_systems", "clevr_data_efficiency"):
         words = (*SMALL, "--seeds", "1", "--results", "other.json", "--run", f"runs/unseen-{name}")
-        refused(script(name, *words, cwd=work), "other.json is not a file of rows", "--results")
+        refused(called(name, *words, cwd=work), "other.json is not a file of rows", "--results")
         assert not list(work.glob(f"runs/unseen-{name}/**/checkpoints"))
 
 
 def test_data_efficiency_trains_on_the_first_images(work):
-    words = (
-        *SMALL,
-        *SWEPT,
-        "--shares",
-        "0.5",
-        "1",
-        "--systems",
-        "film",
-        "--run",
-        "runs/efficiency",
-    )
-    result = script("clevr_data_efficiency", *words, cwd=work)
+    words = (*SMALL, *SWEPT, "--shares", "0.5", "1", "--systems", "film")
+    words = (*words, "--run", "runs/efficiency")
+    result = called("clevr_data_efficiency", *words, cwd=work)
     assert result.returncode == 0, result.stderr
     folder = work / "runs/efficiency"
     half, whole = (read(folder / f"film-{name}/0/summary.json") for name in ("50", "100"))
@@ -184,6 +176,15 @@ def test_data_efficiency_trains_on_the_first_images(work):
     (row,) = (row for row in read(work / "swept.json") if row["part"] == "data efficiency")
     assert row["figures"]["50%"] == round(100 * half["accuracy"], 1)
     assert is_a_picture(folder / "data-efficiency.png")
+    for run in ("film-50/0", "film-100/0"):  # as if made long ago, when seed 1 failed
+        os.utime(folder / run / "summary.json", (86_400, 86_400))
+        failed = folder / f"{run[:-1]}1" / "failed.json"
+        failed.parent.mkdir()
+        failed.write_text('{"failed": "NaN"}')
+    again = called("clevr_data_efficiency", *words, "--seeds", "2", cwd=work)
+    assert again.returncode == 0, again.stderr
+    (row,) = (row for row in read(work / "swept.json") if row["part"] == "data efficiency")
+    assert (row["seeds"], row["date"], row["figures"]["failed"]) == ([0], "1970-01-02", "2 of 4")
 
 
 @pytest.mark.parametrize(
@@ -201,5 +202,5 @@ def test_data_efficiency_trains_on_the_first_images(work):
 )
 def test_nonsense_is_refused_before_anything_is_written(name, arguments, words, work):
     before = {path.name for path in (work / "runs").iterdir()}
-    refused(script(name, *arguments, cwd=work), *words)
+    refused(called(name, *arguments, cwd=work), *words)
     assert {path.name for path in (work / "runs").iterdir()} == before

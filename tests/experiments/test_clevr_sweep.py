@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from film_rl.run import RunFolder
-from tests.experiments.helpers import EXPERIMENTS, refused, script
+from tests.experiments.helpers import EXPERIMENTS, called, refused
 from tests.experiments.test_clevr_scripts import SMALL
 from tests.kill_and_resume import records
 
@@ -32,7 +32,7 @@ def workers_of(run: Path) -> int:
 def finished(tmp_path_factory) -> Path:
     """A folder with a sweep of two networks and three lines, runs/whole, and its rows.json."""
     folder = tmp_path_factory.mktemp("work")
-    result = script("clevr_ablations", *ABLATIONS, "--run", "runs/whole", cwd=folder)
+    result = called("clevr_ablations", *ABLATIONS, "--run", "runs/whole", cwd=folder)
     assert result.returncode == 0, result.stderr
     (folder / "told.txt").write_text(result.stdout)
     return folder
@@ -70,7 +70,7 @@ def test_a_row_s_command_makes_the_same_network(finished):
     rows = json.loads((finished / "rows.json").read_text())
     words = rows[1]["command"].split()[2:]
     where = ("--run", "runs/whole", "--results", "again.json")
-    again = script("clevr_ablations", *words, *where, cwd=finished)
+    again = called("clevr_ablations", *words, *where, cwd=finished)
     assert again.returncode == 0, again.stderr
     assert "1 runs in runs/whole, 0 left" in again.stdout
     assert workers_of(finished / "runs/whole/no-film-1-4/0") == 1
@@ -80,7 +80,7 @@ def test_a_row_s_command_makes_the_same_network(finished):
 
 def test_systems_stand_beside_the_published_ones_and_share_film_s_runs_with_the_ablations(finished):
     words = (*SMALL, "--systems", "prior", "lstm", "film", "--seeds", "1", "--run", "runs/whole")
-    result = script("clevr_systems", *words, "--results", "systems.json", cwd=finished)
+    result = called("clevr_systems", *words, "--results", "systems.json", cwd=finished)
     assert result.returncode == 0, result.stderr
     assert "3 runs in runs/whole, 2 left" in result.stdout
     assert workers_of(finished / "runs/whole/film/0") == 1
@@ -103,7 +103,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_and_ends_with_the_same_figures(fin
         assert process.poll() is None
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    result = script("clevr_ablations", *words, cwd=finished)
+    result = called("clevr_ablations", *words, cwd=finished)
     assert result.returncode == 0, result.stderr
     assert "2 runs in runs/killed, 1 left" in result.stdout
     assert [workers_of(runs / name / "0") for name in ("film", "no-film-1-4")] == [1, 2]
@@ -113,9 +113,9 @@ def test_a_sweep_killed_in_the_middle_goes_on_and_ends_with_the_same_figures(fin
 
 def test_a_folder_of_another_sweep_is_refused_with_what_differs(finished):
     words = (*ABLATIONS, "--run", "runs/whole", "--batch-size", "30")
-    refused(script("clevr_ablations", *words, cwd=finished), "batch_size: 20 there, 30 given")
+    refused(called("clevr_ablations", *words, cwd=finished), "batch_size: 20 there, 30 given")
     run = ("--run", "runs/whole/film/0")
-    refused(script("clevr_ablations", *ABLATIONS, *run, cwd=finished), "not a sweep's folder")
+    refused(called("clevr_ablations", *ABLATIONS, *run, cwd=finished), "not a sweep's folder")
 
 
 @pytest.mark.parametrize(
@@ -131,5 +131,5 @@ def test_a_folder_of_another_sweep_is_refused_with_what_differs(finished):
 )
 def test_nonsense_is_refused_before_anything_is_made(arguments, words, tmp_path):
     name = "clevr_systems" if "--systems" in arguments else "clevr_ablations"
-    refused(script(name, *arguments, cwd=tmp_path), *words)
+    refused(called(name, *arguments, cwd=tmp_path), *words)
     assert list(tmp_path.iterdir()) == []
