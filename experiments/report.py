@@ -1,7 +1,7 @@
 """Turn measured runs into the tables of the documents: no figure is typed by hand.
 
-    python experiments/report.py --add runs/go-to-the-red-ball    a finished run becomes a row
-    python experiments/report.py                                  write the tables anew
+    python experiments/report.py --add runs/go-to-the-red-ball    # a finished run becomes a row
+    python experiments/report.py                                  # write the tables anew
 
 Rows of agents live in docs/results/babyai_ppo.json, figures of CLEVR in clevr_*.json beside it: a
 row a file or a list of rows. Those of clevr_*_speed.json make the table `speed`, the others the

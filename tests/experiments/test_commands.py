@@ -1,5 +1,6 @@
-"""Commands in rows and documents exist, with these options, and hold no place of a machine."""
+"""Commands in rows, documents and scripts exist, with their options, and name no machine."""
 
+import ast
 import importlib
 import re
 import shlex
@@ -21,13 +22,18 @@ sys.path.insert(0, str(EXPERIMENTS))
 from commands import answerer_options, on_run, typed
 from paper_rows import read_rows
 
-DOCUMENTS = sorted((EXPERIMENTS.parent / "docs").glob("*.md"))
-IN_DOCUMENTS = [
-    (document.name, line)
-    for document in DOCUMENTS
-    for line in re.findall(
-        r"^ {4}(python experiments/.*)$", re.sub(r"\\\n\s+", "", document.read_text()), re.MULTILINE
-    )
+ROOT = EXPERIMENTS.parent
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {path.name: path.read_text() for path in DOCUMENTS}
+TEXTS |= {
+    path.name: ast.get_docstring(ast.parse(path.read_text()), clean=False) or ""
+    for path in sorted(EXPERIMENTS.glob("*.py"))
+}
+COMMAND = re.compile(r"^(?: {4})?((?:python|torchrun .*?--) experiments/.*)$", re.MULTILINE)
+IN_TEXTS = [
+    (name, command)
+    for name, text in TEXTS.items()
+    for command in COMMAND.findall(re.sub(r"\\\n\s+", "", text))
 ]
 
 
@@ -36,7 +42,8 @@ def parsed(command: str, monkeypatch) -> list:
     sweep = importlib.import_module("clevr_sweep").SweepOptions
     found = []
     for one in command.split(" && "):
-        words = shlex.split(one)
+        alone = re.sub("^torchrun .*? -- ", "python ", one)
+        words = [word for word in shlex.split(alone, comments=True) if word != "--help"]
         assert words[0] == "python", one
         assert not any(word.startswith("/") for word in words), one
         assert (EXPERIMENTS.parent / words[1]).is_file(), one
@@ -60,9 +67,14 @@ def test_every_row_of_the_paper_has_a_command_that_its_script_understands(monkey
             assert not row["measured"] or " RUN" not in row["command"], row["what"]
 
 
-@pytest.mark.parametrize(("name", "command"), IN_DOCUMENTS)
-def test_every_command_of_a_document_is_understood(name, command, monkeypatch):
-    parsed(command.partition("  ")[0], monkeypatch)
+@pytest.mark.parametrize(("name", "command"), IN_TEXTS)
+def test_every_command_of_a_document_or_a_script_is_understood(name, command, monkeypatch):
+    parsed(command, monkeypatch)
+
+
+def test_commands_are_found_where_they_stand():
+    scripts = {path.name for path in EXPERIMENTS.glob("*.py") if "__main__" in path.read_text()}
+    assert scripts | {"README.md", "clevr.md", "paper.md"} <= {name for name, _ in IN_TEXTS}
 
 
 @pytest.mark.parametrize("system", ["film", "mac", "lstm"])
