@@ -131,8 +131,8 @@ def _record(parts: Path, start: int) -> Path:
 
 
 def _mapped(make: Callable[[int], int], starts: Sequence[int], processes: int) -> Iterator[int]:
-    """`make` of every start, in order, in so many processes."""
-    if processes == 1:
+    """`make` of every start, in order, in so many processes; of a single one in this process."""
+    if min(processes, len(starts)) <= 1:  # a process takes seconds to begin
         yield from map(make, starts)
         return
     # Spawned, not forked: torch's threads do not survive a fork.
