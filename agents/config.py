@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 Conditioning = Literal["film", "bias", "scale", "gate", "concat", "gated_attention", "none"]
+MemoryKind = Literal["none", "gru", "lstm"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,13 @@ class AgentConfig:
     conditioning: Conditioning = "film"
     """How the instruction steers the CNN: film, bias (gamma := 1), scale (beta := 0), gate (gamma a
     sigmoid, beta := 0), concat, gated_attention (one sigmoid gate behind the last block), none."""
+    memory: MemoryKind = "none"
+    """What carries over from step to step besides the last actions (engine tensor)."""
+    memory_dim: int = 128
+    """Size of the memory."""
+    segment: int = 20
+    """Steps through which the memory's gradient flows. A minibatch is of whole segments, so it
+    divides --rollout and --batch-size; without memory every step stands alone."""
 
     learning_rate: float = 2.8e-3
     """Adam's step size at the start."""

@@ -1,8 +1,9 @@
 """PPO whose rollouts, advantages and minibatches never leave the device.
 
-N worlds, B samples, S distinct sentences, A actions.
+N worlds, L steps of a segment (1 without memory), B segments, S distinct sentences, A actions.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from agents.batched_vec_env import BatchedVecEnv, as_given
 from agents.device_rollout import DeviceRollout, Minibatch
 from agents.extractor import InstructionExtractor
 from agents.policy import FiLMPolicy
-from envs.batched.facades import InstructedWorlds, View
+from envs.batched.facades import InstructedWorlds
 from film_rl.film import FiLMParams
 from film_rl.run import UserError
 
@@ -40,9 +41,24 @@ class DevicePPO(PPO):
       fetched when they are looked at, and there are no `infos`. `target_kl` waits for every
       minibatch.
 
+    Further arguments are those of SB3's PPO; `batch_size` counts steps also where these come in
+    segments.
+
+    Args:
+        segment: steps through which a memory's gradient flows. Each segment of a minibatch begins
+            with the state that the memory had then. None is all `n_steps`; without memory every
+            step stands alone.
+
     Raises:
-        UserError: the worlds are not a `BatchedVecEnv`, or the policy not a FiLM policy.
+        UserError: the worlds are not a `BatchedVecEnv`, or the policy not a FiLM policy; segments
+            divide a rollout or a minibatch with a remainder.
     """
+
+    _last_episode_starts: np.ndarray
+
+    def __init__(self, *args: Any, segment: int | None = None, **kwargs: Any):
+        self.segment = segment
+        super().__init__(*args, **kwargs)
 
     def _setup_model(self) -> None:
         self.rollout_buffer_class = DeviceRollout
@@ -54,6 +70,10 @@ class DevicePPO(PPO):
                 f"DevicePPO with {type(self.policy).__name__}; expected FiLMPolicy with its own "
                 "InstructionExtractor: type DevicePPO(FiLMPolicy, worlds), or train with stock PPO"
             )
+        if self.policy.memory:
+            segment = self.segment or self.n_steps
+            check_segment(segment, self.n_steps, self.batch_size)
+            self.rollout_buffer.remember(self.policy.state_dim, segment)
 
     def collect_rollouts(
         self,
@@ -66,14 +86,16 @@ class DevicePPO(PPO):
         worlds = self._worlds(env)
         self.policy.set_training_mode(False)
         callback.on_rollout_start()
+        rollout_buffer.begin(torch.as_tensor(self._last_episode_starts, device=self.device))
         with torch.no_grad():
             film_params = self._read_all(worlds.tokens)
             for step in range(n_rollout_steps):
                 view = worlds.view
-                log_prob_NA, value = self._think(view, film_params, view.sentence)
-                action = sample(log_prob_NA)
-                log_prob = log_prob_NA.gather(1, action[:, None])[:, 0]
-                rollout_buffer.act(step, view, action, log_prob, value)
+                state, start = rollout_buffer.state[step], rollout_buffer.start[step]
+                thought = self.policy.think_now(view, film_params, view.sentence, state, start)
+                action = sample(thought.log_prob)
+                log_prob = thought.log_prob.gather(1, action[:, None])[:, 0]
+                rollout_buffer.act(step, view, action, log_prob, thought)
                 outcome = worlds.step(action)
                 rollout_buffer.outcome(step, outcome)
                 self.num_timesteps += env.num_envs
@@ -81,11 +103,15 @@ class DevicePPO(PPO):
                 dones = OnDevice(outcome.terminated | outcome.truncated)
                 callback.update_locals(locals())
                 if not callback.on_step():
+                    self._leave(rollout_buffer, step + 1)
                     return False
-            rows, final = rollout_buffer.cut_short()
-            final_value = self._think(final, film_params, final.sentence)[1]
-            last_value = self._think(worlds.view, film_params, worlds.view.sentence)[1]
-            rollout_buffer.compute_advantages(last_value, rows, final_value)
+            rows, final, state = rollout_buffer.cut_short()
+            start = torch.zeros_like(rows, dtype=torch.bool)
+            cut = self.policy.think_now(final, film_params, final.sentence, state, start)
+            view, state, start = worlds.view, rollout_buffer.state[-1], rollout_buffer.start[-1]
+            last = self.policy.think_now(view, film_params, view.sentence, state, start)
+            rollout_buffer.compute_advantages(last.value, rows, cut.value)
+        self._leave(rollout_buffer, n_rollout_steps)
         self._count_episodes(rollout_buffer)
         callback.update_locals(locals())
         callback.on_rollout_end()
@@ -110,9 +136,9 @@ class DevicePPO(PPO):
         totals = torch.zeros(len(STATISTICS) + 1, device=self.device)
         minibatches, stopped = 0, False
         for _ in range(self.n_epochs):
-            order = torch.randperm(len(advantage), device=self.device)
-            for rows in order.split(self.batch_size):
-                loss, statistics = self._loss(rollout.minibatch(rows, advantage))
+            order = torch.randperm(rollout.num_segments, device=self.device)
+            for segments in order.split(self.batch_size // rollout.segment):
+                loss, statistics = self._loss(rollout.minibatch(segments, advantage))
                 stopped = self.target_kl is not None and statistics[3] > 1.5 * self.target_kl
                 if stopped:
                     break
@@ -135,8 +161,10 @@ class DevicePPO(PPO):
 
     def _loss(self, batch: Minibatch) -> tuple[Tensor, list[Tensor]]:
         """PPO's loss of a minibatch, and its statistics in the order of `STATISTICS`."""
-        log_prob_BA, value = self._think(batch.view, *self._read_for(batch.view.sentence))
-        log_prob = log_prob_BA.gather(1, batch.action[:, None])[:, 0]
+        film_params, sentence_LB = self._read_for(batch.view.sentence)
+        thought = self.policy.think(batch.view, film_params, sentence_LB, batch.state, batch.start)
+        log_prob_LBA, value = thought.log_prob, thought.value
+        log_prob = log_prob_LBA.gather(2, batch.action[..., None])[..., 0]
         log_ratio = log_prob - batch.old_log_prob
         ratio = log_ratio.exp()
         clip_range = self.clip_range(self._current_progress_remaining)
@@ -146,22 +174,13 @@ class DevicePPO(PPO):
             most = self.clip_range_vf(self._current_progress_remaining)
             value = batch.old_value + (value - batch.old_value).clamp(-most, most)
         value_loss = F.mse_loss(value, batch.target)
-        entropy_loss = (log_prob_BA.exp() * log_prob_BA).sum(1).mean()
+        entropy_loss = (log_prob_LBA.exp() * log_prob_LBA).sum(2).mean()
         loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
         with torch.no_grad():
             kl = (ratio - 1 - log_ratio).mean()  # Schulman's k3, as SB3 logs it
             outside = ((ratio - 1).abs() > clip_range).float().mean()
         means = [entropy_loss, policy_loss, value_loss, kl, outside]
         return loss, [mean.detach() for mean in means]
-
-    def _think(
-        self, view: View, film_params: FiLMParams, sentence_B: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Log-probabilities (B, A) of the actions and values (B,), given the sentences' FiLM."""
-        extractor = self.policy.features_extractor
-        last = view.last_actions.long() if view.last_actions.shape[1] else None
-        features = extractor.features(view.image.long(), film_params, sentence_B, last)
-        return self.policy.heads(features)
 
     def _read_all(self, tokens_ST: Tensor) -> FiLMParams:
         """gamma and beta of every sentence, which stay the same for a whole rollout."""
@@ -172,19 +191,25 @@ class DevicePPO(PPO):
             for block in zip(*chunks, strict=True)
         ]
 
-    def _read_for(self, sentence_B: Tensor) -> tuple[FiLMParams, Tensor]:
+    def _read_for(self, sentence_LB: Tensor) -> tuple[FiLMParams, Tensor]:
         """gamma and beta of sentences, read anew as the encoder learns too; each sample's sentence.
 
         Each sentence is read once; where there are more of them than samples, only the samples'.
         """
         read, tokens_ST = self.policy.features_extractor.read, self.env.worlds.tokens
-        if len(tokens_ST) <= len(sentence_B):
-            return read(tokens_ST), sentence_B
+        if len(tokens_ST) <= sentence_LB.numel():
+            return read(tokens_ST), sentence_LB
         if self.device.type == "cpu":
-            present, sentence_B = sentence_B.unique(return_inverse=True)
-        else:  # there, to know how many are present is to wait
-            present, sentence_B = sentence_B, torch.arange(len(sentence_B), device=self.device)
-        return read(tokens_ST[present]), sentence_B
+            present, sentence_LB = sentence_LB.unique(return_inverse=True)
+            return read(tokens_ST[present]), sentence_LB
+        # There, to know how many are present is to wait.
+        each = torch.arange(sentence_LB.numel(), device=self.device).view_as(sentence_LB)
+        return read(tokens_ST[sentence_LB.flatten()]), each
+
+    def _leave(self, rollout: DeviceRollout, steps: int) -> None:
+        """The next rollout goes on from after this many steps of this one."""
+        rollout.state[-1] = rollout.state[steps]
+        self._last_episode_starts = rollout.start[steps].cpu().numpy()
 
     def _worlds(self, env: VecEnv) -> InstructedWorlds:
         """The worlds behind the face, where they are tensors on the same device."""
@@ -252,3 +277,18 @@ class OnDevice:
 def sample(log_prob_BA: Tensor) -> Tensor:
     """One action (B,) a row, by its probability: argmax of log p + Gumbel noise (Gumbel 1954)."""
     return (log_prob_BA - torch.empty_like(log_prob_BA).exponential_().log()).argmax(dim=1)
+
+
+def check_segment(segment: int, rollout: int, batch_size: int) -> None:
+    """Refuse segments that divide a rollout or a minibatch with a remainder, with a UserError."""
+    if rollout % segment:
+        raise UserError(
+            f"--segment {segment} does not divide --rollout {rollout}; "
+            f"type --segment {math.gcd(segment, rollout)}"
+        )
+    if batch_size % segment:
+        near = max(1, round(batch_size / segment)) * segment
+        raise UserError(
+            f"--batch-size {batch_size} is not a number of whole segments (--segment {segment}); "
+            f"type --batch-size {near}"
+        )

@@ -1,6 +1,7 @@
 """A rollout as tensors on the device, with its advantages.
 
-T steps, N worlds, B samples of a minibatch, A last actions.
+T steps, N worlds, L steps of a segment, B segments of a minibatch, A last actions, S size of the
+memory's state.
 """
 
 from typing import Literal, NamedTuple
@@ -9,6 +10,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from agents.policy import Thought
 from envs.batched.facades import Outcome, View
 from envs.observation import SYMBOLS
 
@@ -26,9 +28,14 @@ class Rewards(NamedTuple):
 
 
 class Minibatch(NamedTuple):
-    """Some samples of a rollout, each field (B, ...)."""
+    """Some segments of a rollout, each field (L, B, ...); without memory a segment is a sample.
+
+    `state` (B, S) is the memory's before the first step of each segment.
+    """
 
     view: View
+    state: Tensor
+    start: Tensor
     action: Tensor
     old_log_prob: Tensor
     old_value: Tensor
@@ -40,7 +47,9 @@ class DeviceRollout:
     """T steps of N worlds: allocated once, filled by every rollout.
 
     Fields are (T, N, ...); row t holds what was seen before step t, what was done, and what came of
-    it. Arguments as of SB3's buffers, whose place this takes, and `rewards`: how they count.
+    it. `start`, whether a step is an episode's first, and `state`, the memory's before it, have one
+    row more, for the step after the last. Arguments as of SB3's buffers, whose place this takes,
+    and `rewards`: how they count.
     """
 
     def __init__(
@@ -72,12 +81,26 @@ class DeviceRollout:
         self.reward, self.value, self.log_prob = (field(torch.float32) for _ in range(3))
         self.advantage, self.target = field(torch.float32), field(torch.float32)
         self.terminated, self.truncated = field(torch.bool), field(torch.bool)
+        self.start = torch.ones(buffer_size + 1, n_envs, dtype=torch.bool, device=device)
+        self.remember(0, segment=1)
 
-    def act(self, step: int, view: View, action: Tensor, log_prob: Tensor, value: Tensor) -> None:
+    def remember(self, state_dim: int, segment: int) -> None:
+        """Make room for a memory's state; minibatches are of whole segments of this many steps."""
+        self.state = torch.zeros(*self.start.shape, state_dim, device=self.start.device)
+        self.segment = segment
+
+    def begin(self, start: Tensor) -> None:
+        """Go on from the last rollout, in worlds of which some are at an episode's start."""
+        self.state[0], self.start[0] = self.state[-1], start
+
+    def act(
+        self, step: int, view: View, action: Tensor, log_prob: Tensor, thought: Thought
+    ) -> None:
         """What was seen before a step, and what the agent thought of it."""
         for field, part in zip(self.view, view, strict=True):
             field[step] = part
-        self.action[step], self.log_prob[step], self.value[step] = action, log_prob, value
+        self.action[step], self.log_prob[step], self.value[step] = action, log_prob, thought.value
+        self.state[step + 1] = thought.state
 
     def outcome(self, step: int, outcome: Outcome) -> None:
         """What the worlds made of it."""
@@ -85,11 +108,13 @@ class DeviceRollout:
             field[step] = part
         self.reward[step], self.length[step] = outcome.reward, outcome.length
         self.terminated[step], self.truncated[step] = outcome.terminated, outcome.truncated
+        self.start[step + 1] = outcome.terminated | outcome.truncated
 
     def tensors(self) -> dict[str, Tensor]:
         """What was seen, done and paid, by name."""
         seen = {f"view_{name}": field for name, field in self.view._asdict().items()}
-        names = ("action", "reward", "value", "log_prob", "terminated", "truncated", "advantage")
+        names = ["action", "reward", "value", "log_prob", "terminated", "truncated", "advantage"]
+        names += ["start", "state"] if self.state.shape[2] else []
         return seen | {name: getattr(self, name) for name in names}
 
     @property
@@ -97,8 +122,8 @@ class DeviceRollout:
         """Whether the step ended an episode: bool (T, N)."""
         return self.terminated | self.truncated
 
-    def cut_short(self) -> tuple[Tensor, View]:
-        """Where time ran out before the task was done or failed, and what was seen then.
+    def cut_short(self) -> tuple[Tensor, View, Tensor]:
+        """Where time ran out before the task was done or failed; what was seen then, and the state.
 
         Nowhere, where that counts as an end like any other.
 
@@ -108,7 +133,8 @@ class DeviceRollout:
         rows = cut.flatten().nonzero()[:, 0]
         if self.rewards.time_limit == "end":
             rows = rows[:0]
-        return rows, View(*(field.flatten(0, 1)[rows] for field in self.final))
+        final = View(*(field.flatten(0, 1)[rows] for field in self.final))
+        return rows, final, self.state[1:].flatten(0, 1)[rows]
 
     def compute_advantages(self, last_value: Tensor, rows: Tensor, final_value: Tensor) -> None:
         """Generalised advantage estimation, over all worlds at once.
@@ -146,17 +172,32 @@ class DeviceRollout:
         reward, length = (field.flatten()[last] for field in (self.reward, self.length))
         return len(rows), torch.stack([reward, length, reward > 0], dim=1).tolist()
 
-    def minibatch(self, rows: Tensor, advantage: Tensor) -> Minibatch:
-        """Samples t * N + n, with `advantage` (T * N,) in place of the raw one."""
+    @property
+    def num_segments(self) -> int:
+        """How many segments there are to shuffle."""
+        return self.num_steps // self.segment * self.num_envs
+
+    def minibatch(self, segments: Tensor, advantage: Tensor) -> Minibatch:
+        """Some segments, with `advantage` (T * N,) in place of the raw one.
+
+        Segment k * N + n begins at step k L of world n; a step's row is t * N + n.
+        """
+        world_B = segments % self.num_envs
+        first_B = (segments - world_B) * self.segment + world_B
+        steps_L = torch.arange(self.segment, device=segments.device)
+        rows_LB = first_B + steps_L[:, None] * self.num_envs
 
         def samples(field: Tensor) -> Tensor:
-            return field.flatten(0, 1).index_select(0, rows)
+            picked = field.flatten(0, 1).index_select(0, rows_LB.flatten())
+            return picked.unflatten(0, rows_LB.shape)
 
         return Minibatch(
             View(*map(samples, self.view)),
+            self.state.flatten(0, 1).index_select(0, first_B),
+            samples(self.start),
             samples(self.action),
             samples(self.log_prob),
             samples(self.value),
-            advantage.index_select(0, rows),
+            advantage[rows_LB],
             samples(self.target),
         )

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from agents.policy import Arrays
 from agents.task import EVALUATION_SEED, Task, TaskLike, as_task
 from envs.batched import BatchedBabyAI, LevelBank, TileAtlas
 from envs.batched.pack import pack
@@ -26,7 +27,7 @@ Steps = Generator[Observation, int, None]
 """An episode under way: it yields observations and is sent the agent's actions."""
 Play = Callable[[World, int], Steps]
 Act = Callable[[Observation, np.ndarray], np.ndarray]
-Game = tuple[World, Steps, Observation]
+Game = tuple[int, Steps, Observation]
 Engine = Literal["minigrid", "tensor"]
 SIDE_BY_SIDE = 512
 
@@ -72,6 +73,29 @@ class Episode:
     def of_unsolvable(cls, instruction: str) -> "Episode":
         """One that is not played."""
         return cls(instruction, success=False, steps=0, solvable=False)
+
+
+class Acting:
+    """An agent in many worlds side by side, which remembers what it saw in each.
+
+    Called with what running worlds show and which they are, it returns their actions. All worlds
+    of the first call begin an episode; those that end drop out, and none comes back.
+    """
+
+    def __init__(self, agent: BaseAlgorithm, deterministic: bool):
+        self.agent, self.deterministic = agent, deterministic
+        self.state: Arrays | None = None
+        self.running = np.zeros(0)
+
+    def __call__(self, shown: Observation, running: np.ndarray) -> np.ndarray:
+        """The actions of the running worlds."""
+        start = np.full(len(running), self.state is None)
+        if self.state is not None:
+            going_on = np.isin(self.running, running)
+            self.state = tuple(part[:, going_on] for part in self.state)
+        self.running = running
+        action, self.state = self.agent.predict(shown, self.state, start, self.deterministic)
+        return action
 
 
 def evaluate(
@@ -158,11 +182,7 @@ def _tensor_round(
     """One episode a seed, all side by side; each as it ends."""
     bank, seen = begun_on_tensors(worlds, seeds)
     yield from map(Episode.of_unsolvable, bank.part(~bank.solvable).missions)
-
-    def act(shown: Observation, _running: np.ndarray) -> np.ndarray:
-        return agent.predict(shown, deterministic=deterministic)[0]
-
-    yield from play_bank(act, *only_solvable(bank, seen))
+    yield from play_bank(Acting(agent, deterministic), *only_solvable(bank, seen))
 
 
 def only_solvable(bank: LevelBank, seen: Observation) -> tuple[LevelBank, Observation]:
@@ -224,11 +244,12 @@ def run_episodes(
     """
     with sampling_from(seeds[0], agent), open_worlds(task, min(num_envs, len(seeds))) as worlds:
         for start in range(0, len(seeds), num_envs):
-            pairs = zip(worlds, seeds[start : start + num_envs], strict=False)
-            games = [game for world, seed in pairs if (game := _begun(world, play(world, seed)))]
+            act = Acting(agent, deterministic)
+            pairs = enumerate(zip(worlds, seeds[start : start + num_envs], strict=False))
+            games = [game for i, pair in pairs if (game := _begun(i, play(*pair)))]
             while games:
                 batch = _stacked([observation for _, _, observation in games])
-                actions, _ = agent.predict(batch, deterministic=deterministic)
+                actions = act(batch, np.array([number for number, _, _ in games]))
                 moves = zip(games, actions, strict=True)
                 games = [after for game, action in moves if (after := _after(game, int(action)))]
 
@@ -243,17 +264,17 @@ def open_worlds(task: Task, number: int) -> Iterator[list[World]]:
         yield worlds
 
 
-def _begun(env: World, episode: Steps) -> Game | None:
+def _begun(number: int, episode: Steps) -> Game | None:
     """An episode at its first observation; None where it ended before."""
     observation = next(episode, None)
-    return None if observation is None else (env, episode, observation)
+    return None if observation is None else (number, episode, observation)
 
 
 def _after(game: Game, action: int) -> Game | None:
     """An episode after one more action; None where that ended it."""
-    env, episode, _ = game
+    number, episode, _ = game
     try:
-        return env, episode, episode.send(action)
+        return number, episode, episode.send(action)
     except StopIteration:
         return None
 

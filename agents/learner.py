@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 from agents.babyai11 import BabyAIExtractor
 from agents.batched_vec_env import BatchedVecEnv
 from agents.config import AgentConfig
-from agents.device_ppo import DevicePPO
+from agents.device_ppo import DevicePPO, check_segment
 from agents.device_rollout import Rewards
 from agents.extractor import FiLMExtractor
 from agents.guard import RememberingRolloutBuffer
@@ -41,6 +42,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "channels": (1, 4096),
     "blocks": (1, 64),
     "sentence_dim": (1, 8192),
+    "memory_dim": (1, 65_536),
+    "segment": (1, 65_536),
     "rollout": (2, 65_536),
     "batch_size": (2, 2**24),
     "epochs": (1, 1000),
@@ -91,7 +94,8 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None, parts: int =
         worlds = VecMonitor(DummyVecEnv([task.make] * config.envs))
     tensor = config.engine == "tensor"
     rewards = Rewards(config.reward_scale, config.time_limit)
-    return (DevicePPO if tensor else PPO)(
+    algorithm = partial(DevicePPO, segment=config.segment) if tensor else PPO
+    return algorithm(
         FiLMPolicy,
         worlds,
         learning_rate=lambda left: config.learning_rate * (end + (1 - end) * left),
@@ -123,6 +127,8 @@ def policy_options(config: AgentConfig, precision: torch.dtype) -> dict[str, Any
     if ours:
         options |= {"blocks": config.blocks, "conditioning": config.conditioning}
     return {
+        "memory": config.memory,
+        "memory_dim": config.memory_dim,
         "features_extractor_class": FiLMExtractor if ours else BabyAIExtractor,
         "features_extractor_kwargs": options,
         "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # SB3's epsilon
@@ -172,6 +178,13 @@ def check_numbers(config: AgentConfig) -> None:
             f"--reward-scale {config.reward_scale:g} --time-limit {config.time_limit}: stock PPO "
             "(--engine sb3) takes rewards and time limits as they are; type --engine tensor"
         )
+    if config.memory != "none":
+        if config.engine == "sb3":
+            raise UserError(
+                f"--memory {config.memory}: stock PPO (--engine sb3) has none; type --engine "
+                "tensor, or call sb3-contrib's RecurrentPPO with FiLMExtractor (README.md)"
+            )
+        check_segment(config.segment, config.rollout, config.batch_size)
     if config.refresh and config.engine == "sb3":
         raise UserError(
             f"--refresh {config.refresh}: minigrid's worlds (--engine sb3) have a new level in "

@@ -28,6 +28,7 @@ def learner_state(learner: PPO) -> State:
         "episodes": list(learner.ep_info_buffer or ()),
         "successes": list(learner.ep_success_buffer or ()),
         "worlds": _worlds_state(learner),
+        **_memory_state(learner),
         "log": dict(learner.logger.name_to_value),
         "log_counts": dict(learner.logger.name_to_count),
         "rng": rng_state(),
@@ -49,9 +50,20 @@ def restore_learner(learner: PPO, state: State) -> None:
     learner.ep_info_buffer = deque(state["episodes"], maxlen=learner._stats_window_size)
     learner.ep_success_buffer = deque(state["successes"], maxlen=learner._stats_window_size)
     _restore_worlds(learner, state["worlds"])
+    if learner.policy.memory:
+        learner.rollout_buffer.state[-1] = state["memory"]
+        learner._last_episode_starts = state["starts"]
     learner.logger.name_to_value.update(state["log"])
     learner.logger.name_to_count.update(state["log_counts"])
     set_rng_state(state["rng"])
+
+
+def _memory_state(learner: PPO) -> State:
+    """What each world's memory holds, and where an episode begins."""
+    if not learner.policy.memory:
+        return {}
+    memory = learner.rollout_buffer.state[-1].clone()
+    return {"memory": memory, "starts": learner._last_episode_starts}
 
 
 def _worlds_state(learner: PPO) -> State:

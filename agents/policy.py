@@ -1,7 +1,11 @@
-"""An actor-critic policy whose defaults suit the FiLM extractor."""
+"""An actor-critic policy whose defaults suit the FiLM extractor; it may have a memory.
 
-from typing import Any
+Shapes: T steps, B worlds, D features, A actions, S size of the memory's state, 0 without memory.
+"""
 
+from typing import Any, NamedTuple
+
+import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import MultiInputActorCriticPolicy
@@ -9,24 +13,65 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from agents.babyai11 import BabyAIExtractor, unit_rows
+from agents.config import MemoryKind
 from agents.extractor import FiLMExtractor
+from agents.memory import Memory
+from envs.batched.facades import View
+from film_rl.film import FiLMParams
+from film_rl.run import UserError
+from film_rl.run.device import autocast
+
+Arrays = tuple[np.ndarray, ...]
+
+
+class Thought(NamedTuple):
+    """What an agent makes of what it sees.
+
+    Attributes:
+        log_prob: log-probabilities (T, B, A) of the actions; (B, A) of a single step.
+        value: discounted reward to come (T, B); (B,) of a single step.
+        state: of the memory after the last step (B, S).
+    """
+
+    log_prob: Tensor
+    value: Tensor
+    state: Tensor
 
 
 class FiLMPolicy(MultiInputActorCriticPolicy):
     """Linear policy and value heads on shared FiLM features: `PPO(FiLMPolicy, env)`, or `A2C`.
 
-    Keyword arguments are those of SB3's policy. Its orthogonal initialisation (gain sqrt 2, and
-    0.01 for the action logits) learns faster here than PyTorch's, and values that start from 0 far
-    more surely than SB3's random ones (docs/architecture.md).
+    Further keyword arguments are those of SB3's policy. Its orthogonal initialisation (gain sqrt 2,
+    and 0.01 for the action logits) learns faster here than PyTorch's, and values that start from 0
+    far more surely than SB3's random ones (docs/architecture.md).
+
+    Args:
+        observation_space, action_space, lr_schedule: as of SB3's policy.
+        memory: "gru" or "lstm" puts an `agents.memory.Memory` between features and heads. Steps
+            must then be read in their order, which `DevicePPO` does and stock PPO does not.
+        memory_dim: size of what comes out of it.
+
+    Attributes:
+        memory: None without one.
+
+    Raises:
+        UserError: SB3 asks a policy with memory about samples without their past.
     """
+
+    memory: Memory | None
+    features_dim: int
 
     def __init__(
         self,
         observation_space: spaces.Space[Any],
         action_space: spaces.Space[Any],
         lr_schedule: Schedule,
+        *,
+        memory: MemoryKind = "none",
+        memory_dim: int = 128,
         **kwargs: Any,
     ):
+        self._memory_kind, self._memory_dim = memory, memory_dim
         extractor = kwargs.setdefault("features_extractor_class", FiLMExtractor)
         suits = getattr(extractor, "POLICY", {"net_arch": []})
         super().__init__(observation_space, action_space, lr_schedule, **{**suits, **kwargs})
@@ -35,11 +80,138 @@ class FiLMPolicy(MultiInputActorCriticPolicy):
         else:
             nn.init.zeros_(self.value_net.weight)
 
+    @property
+    def state_dim(self) -> int:
+        """S, the size of the memory's state; 0 without memory."""
+        return self.memory.state_dim if self.memory else 0
+
+    def think(
+        self,
+        view: View,
+        film_params: FiLMParams,
+        sentence_TB: Tensor,
+        state_BS: Tensor,
+        start_TB: Tensor,
+    ) -> Thought:
+        """What the agent makes of T steps of B worlds.
+
+        Args:
+            view: what is seen; fields (T, B, ...).
+            film_params: gamma and beta of some sentences.
+            sentence_TB: which of them each step is told.
+            state_BS: of the memory before the first of the steps.
+            start_TB: bool, whether a step is its episode's first.
+        """
+        last = view.last_actions.flatten(0, 1).long() if view.last_actions.shape[2] else None
+        features = self.features_extractor.features(
+            view.image.flatten(0, 1).long(), film_params, sentence_TB.flatten(), last
+        )
+        return self.judge(features.unflatten(0, sentence_TB.shape), state_BS, start_TB)
+
+    def think_now(
+        self,
+        view: View,
+        film_params: FiLMParams,
+        sentence_B: Tensor,
+        state_BS: Tensor,
+        start_B: Tensor,
+    ) -> Thought:
+        """`think` of a single step, without the axis of time."""
+        step = View(*(field[None] for field in view))
+        return _single(self.think(step, film_params, sentence_B[None], state_BS, start_B[None]))
+
+    def look(self, observations: dict[str, Tensor], state_BS: Tensor, start_B: Tensor) -> Thought:
+        """What the agent makes of a single step, given SB3's observations."""
+        features_BD = super().extract_features(observations, self.features_extractor)
+        return _single(self.judge(features_BD[None], state_BS, start_B[None]))
+
+    def remember(
+        self, features_TBD: Tensor, state_BS: Tensor, start_TB: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The features with what is remembered, and the memory's state; as they are without one."""
+        if self.memory is None:
+            return features_TBD, state_BS
+        with autocast(features_TBD.device, self.features_extractor.precision):
+            out_TBD, state_BS = self.memory(features_TBD, state_BS, start_TB)
+        return out_TBD, state_BS
+
+    def fresh(self, worlds: int) -> Tensor:
+        """The state (B, S) of a memory that remembers nothing."""
+        return torch.zeros(worlds, self.state_dim, device=self.device)
+
+    def recall(self, state: Arrays | None, worlds: int) -> Tensor:
+        """The state (B, S) that `predict` returned as arrays; None remembers nothing."""
+        if state is None:
+            return self.fresh(worlds)
+        return torch.cat([torch.as_tensor(part, device=self.device)[0] for part in state], dim=1)
+
+    def judge(self, features_TBD: Tensor, state_BS: Tensor, start_TB: Tensor) -> Thought:
+        """What the agent makes of the extractor's features of T steps; see `think`."""
+        out_TBD, state_BS = self.remember(features_TBD, state_BS, start_TB)
+        log_prob_TBA, value_TB = self.heads(out_TBD)
+        return Thought(log_prob_TBA, value_TB, state_BS)
+
     def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, D) -> log-probabilities of the actions (B, A) and values (B,).
+        """Features (..., D) -> log-probabilities of the actions (..., A) and values (...).
 
         What SB3's own forward computes, without asking the device whether the numbers are valid.
         """
         latent_pi, latent_vf = self.mlp_extractor(features)
-        log_prob_BA = torch.log_softmax(self.action_net(latent_pi), dim=1)
-        return log_prob_BA, self.value_net(latent_vf)[:, 0]
+        log_prob = torch.log_softmax(self.action_net(latent_pi), dim=-1)
+        return log_prob, self.value_net(latent_vf)[..., 0]
+
+    def predict(
+        self,
+        observation: np.ndarray | dict[str, np.ndarray],
+        state: Arrays | None = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, Arrays | None]:
+        """Actions, and the memory's state for the next call, as of sb3-contrib's `RecurrentPPO`.
+
+        Args:
+            observation: of one world or of several.
+            state: what the call before returned, arrays (1, worlds, H): h of a GRU, h and c of an
+                LSTM; None where nothing is remembered yet. Without memory it comes back as it is.
+            episode_start: bool (worlds,), whether an episode begins; none does where not given.
+            deterministic: the likeliest action instead of a sampled one.
+        """
+        if self.memory is None:
+            return super().predict(observation, state, episode_start, deterministic)
+        self.set_training_mode(False)
+        seen, several = self.obs_to_tensor(observation)
+        worlds = len(seen["image"])
+        start = np.zeros(worlds, bool) if episode_start is None else np.asarray(episode_start, bool)
+        start_B = torch.from_numpy(start).to(self.device)
+        with torch.no_grad():
+            thought = self.look(seen, self.recall(state, worlds), start_B)
+        likeliest = thought.log_prob.argmax(dim=1)
+        action_B = likeliest if deterministic else thought.log_prob.exp().multinomial(1)[:, 0]
+        after = thought.state.cpu().split(self.memory.dim, dim=1)
+        action = action_B.cpu().numpy()
+        return action if several else action[0], tuple(part.numpy()[None] for part in after)
+
+    def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
+        """As of SB3, which asks about samples that way."""
+        if self.memory is not None:
+            raise UserError(
+                "a FiLMPolicy with memory reads steps in their order, with a state: train it with "
+                "DevicePPO on a BatchedVecEnv, and call policy.think, policy.look or "
+                "policy.predict; for another algorithm type memory='none'"
+            )
+        return super().extract_features(obs, features_extractor)
+
+    def _build_mlp_extractor(self) -> None:
+        self.memory = None
+        if self._memory_kind != "none":
+            self.memory = Memory(self._memory_kind, self.features_dim, self._memory_dim)
+            self.features_dim = self.memory.dim  # what SB3 builds the heads for
+        super()._build_mlp_extractor()
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        memory = {"memory": self._memory_kind, "memory_dim": self._memory_dim}
+        return super()._get_constructor_parameters() | memory
+
+
+def _single(thought: Thought) -> Thought:
+    return Thought(thought.log_prob[0], thought.value[0], thought.state)

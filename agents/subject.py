@@ -1,6 +1,7 @@
 """A trained agent as the microscope sees it: its instructions, its view, its success.
 
-Shapes: B samples, S sentences, T words, W H K the view's x, y and codes, A actions.
+Shapes: B samples, E episodes, S sentences (of a state: size of the memory's), T words, W H K the
+view's x, y and codes, D features, A actions.
 """
 
 from collections.abc import Iterator, Sequence
@@ -128,12 +129,16 @@ class _Success:
         policy, device = self.agent.policy, self.agent.device
         extractor = policy.features_extractor
         film_params = extractor.read(torch.from_numpy(self.first["instruction"]).to(device))
+        state_ES = policy.fresh(len(self.bank))
 
         def act(shown: Observation, running: np.ndarray) -> np.ndarray:
             image, last_BA = _seen(extractor, shown, device)
             rows_B = torch.from_numpy(running).to(device)
-            log_prob_BA, _ = policy.heads(extractor.features(image, film_params, rows_B, last_BA))
-            return log_prob_BA.exp().multinomial(1)[:, 0].cpu().numpy()
+            features_BD = extractor.features(image, film_params, rows_B, last_BA)
+            start_B = torch.zeros_like(rows_B, dtype=torch.bool)
+            thought = policy.judge(features_BD[None], state_ES[rows_B], start_B[None])
+            state_ES[rows_B] = thought.state
+            return thought.log_prob[0].exp().multinomial(1)[:, 0].cpu().numpy()
 
         with sampling_from(self.seeds[0], self.agent):
             done = list(play_bank(act, self.bank, self.first))
@@ -181,8 +186,10 @@ def _scores(agent: PPO, seen: Sequence[Observation], film_params: FiLMParams) ->
     together = {name: np.stack([one[name] for one in seen]) for name in seen[0]}
     image, last_BA = _seen(extractor, together, device)
     on_device = [(gamma.to(device), beta.to(device)) for gamma, beta in film_params]
-    features = extractor.flat(extractor.network.modulate(image, on_device), last_BA)
-    scores_BA: Tensor = agent.policy.action_net(agent.policy.mlp_extractor(features)[0])
+    features_BD = extractor.flat(extractor.network.modulate(image, on_device), last_BA)
+    policy, first = agent.policy, torch.ones(len(seen), dtype=torch.bool, device=device)
+    (out_BD,), _ = policy.remember(features_BD[None], policy.fresh(len(seen)), first[None])
+    scores_BA: Tensor = policy.action_net(policy.mlp_extractor(out_BD)[0])
     return scores_BA
 
 

@@ -12,9 +12,10 @@ from PIL import Image
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 
-from agents.evaluation import Observation, World, sampling_from
+from agents.evaluation import Acting, Observation, World, sampling_from
 from agents.extractor import InstructionExtractor
 from agents.frame import FrameArtist, Moment, Picture, contact_sheet
+from agents.policy import Arrays, FiLMPolicy
 from agents.task import EVALUATION_SEED, Task, TaskLike, as_task
 from film_rl.run import UserError
 
@@ -37,8 +38,9 @@ def record_video(
     """Film fresh episodes: the world, the agent's view, the sentence, its decision and its FiLM.
 
     Args:
-        agent: a PPO, A2C or DQN of Stable-Baselines3 trained on `envs.make_env`'s observations;
-            FiLM is shown where its features extractor is one of ours.
+        agent: a PPO, A2C or DQN of Stable-Baselines3, or a `DevicePPO` with memory, trained on
+            `envs.make_env`'s observations; FiLM is shown where its features extractor is one of
+            ours.
         task: a level id, one or several sentences, or a `Task`.
         folder: where `rollout.mp4`, `rollout.gif` and `contact_sheet.png` are written.
         episodes: how many; fewer where `max_frames` is reached first.
@@ -50,11 +52,17 @@ def record_video(
         The three paths, by `video`, `gif` and `contact_sheet`.
 
     Raises:
-        UserError: the agent was trained on other observations, or there is nothing to film.
+        UserError: the agent was trained on other observations, or is sb3-contrib's; or there is
+            nothing to film.
     """
     if episodes < 1 or max_frames < 1:
         raise UserError(
             f"episodes = {episodes}, max_frames = {max_frames}; at least 1 each is needed"
+        )
+    if hasattr(agent.policy, "lstm_actor"):
+        raise UserError(
+            f"{type(agent).__name__} of sb3-contrib cannot be filmed; agents.evaluate measures it, "
+            "and DevicePPO with memory can be"
         )
     task = as_task(task, agent)
     folder = Path(folder)
@@ -107,10 +115,11 @@ def _episode(
     observation, _ = env.reset(seed=seed)
     level = env.unwrapped
     tile = WORLD_PIXELS // max(level.width, level.height)
-    step, over, reward = 0, False, 0.0
+    step, over, reward, act = 0, False, 0.0, Acting(agent, deterministic)
     while True:
-        scores, value, film = _inside(agent, observation)
-        action, _ = agent.predict(observation, deterministic=deterministic)
+        shown = {name: part[None] for name, part in observation.items()}
+        scores, value, film = _inside(agent, shown, act.state)
+        (action,) = act(shown, np.zeros(1))
         how = ("done" if reward > 0 else "failed") if over else "under way"
         yield Moment(
             world=_square(level.get_frame(highlight=True, tile_size=tile)),
@@ -142,11 +151,18 @@ def _has_probabilities(agent: BaseAlgorithm) -> bool:
 
 
 @torch.no_grad()
-def _inside(agent: BaseAlgorithm, observation: Observation) -> tuple[Any, float, list[Any]]:
+def _inside(
+    agent: BaseAlgorithm, shown: Observation, state: Arrays | None
+) -> tuple[Any, float, list[Any]]:
     """Action probabilities (or Q-values), value, and each block's (gamma_C, beta_C)."""
     policy = agent.policy
-    batch, _ = policy.obs_to_tensor(observation)
-    if _has_probabilities(agent):
+    batch, _ = policy.obs_to_tensor(shown)
+    if isinstance(policy, FiLMPolicy) and policy.memory:
+        extractor = policy.features_extractor
+        start = torch.zeros(1, dtype=torch.bool, device=policy.device)
+        thought = policy.look(batch, policy.recall(state, 1), start)
+        scores, value = thought.log_prob[0].exp().cpu().numpy(), float(thought.value)
+    elif _has_probabilities(agent):
         extractor = policy.features_extractor
         scores = policy.get_distribution(batch).distribution.probs[0].cpu().numpy()
         value = float(policy.predict_values(batch))

@@ -82,7 +82,7 @@ def stock_buffer(learner: DevicePPO, rollout: DeviceRollout) -> DictRolloutBuffe
     )
     starts = np.ones(WORLDS, bool)
     rewards = rollout.reward.numpy().copy()
-    rows, final = rollout.cut_short()
+    rows, final, _ = rollout.cut_short()
     for row, *parts in zip(rows.tolist(), *final, strict=True):
         seen = learner.env.worlds.to_numpy(type(final)(*(part[None] for part in parts)))
         value = learner.policy.predict_values(learner.policy.obs_to_tensor(seen)[0])
@@ -125,7 +125,7 @@ def test_any_rollout_s_advantages_are_those_of_sb3_s_buffer(seed, steps, worlds)
     rollout.value.normal_()
     rollout.terminated.bernoulli_(0.2)
     rollout.truncated.bernoulli_(0.2)
-    rows, _ = rollout.cut_short()
+    rows, *_ = rollout.cut_short()
     final_value, last_value = torch.randn(len(rows)), torch.randn(worlds)
     rollout.compute_advantages(last_value, rows, final_value)
     buffer.rewards = rollout.reward.numpy().copy()
@@ -151,7 +151,7 @@ def test_an_episode_out_of_time_is_worth_the_value_of_its_last_view():
         rollout = DeviceRollout(1, space, action_space, "cpu", 0.8, 0.9, 1)
         rollout.value[:] = 2.0
         rollout.terminated[:], rollout.truncated[:] = terminated, truncated
-        rows, _ = rollout.cut_short()
+        rows, *_ = rollout.cut_short()
         rollout.compute_advantages(torch.tensor([7.0]), rows, torch.full((len(rows),), 5.0))
         assert float(rollout.advantage) == pytest.approx(expected)
 
@@ -200,8 +200,9 @@ def test_the_ratio_is_one_on_the_first_minibatch_of_every_update(levels, precisi
     real, largest = learner._loss, []
 
     def loss(batch):
-        log_prob_BA, _ = learner._think(batch.view, *learner._read_for(batch.view.sentence))
-        ratio = (log_prob_BA.gather(1, batch.action[:, None])[:, 0] - batch.old_log_prob).exp()
+        film = learner._read_for(batch.view.sentence)
+        log_prob = learner.policy.think(batch.view, *film, batch.state, batch.start).log_prob
+        ratio = (log_prob.gather(2, batch.action[..., None])[..., 0] - batch.old_log_prob).exp()
         largest.append(float((ratio - 1).abs().max().detach()))
         return real(batch)
 

@@ -42,7 +42,7 @@ class Puppet:
 
         return Watched(**vars(task))
 
-    def predict(self, observations, deterministic=False):
+    def predict(self, observations, state=None, episode_start=None, deterministic=False):
         return np.array(
             [
                 self.choose(world, {k: v[i] for k, v in observations.items()})
