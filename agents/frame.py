@@ -22,6 +22,7 @@ ACTIONS = ("left", "right", "forward", "pick up", "drop", "toggle", "done")
 BLUE, ORANGE, GREY = "#0072b2", "#e69f00", "#999999"  # Okabe and Ito's colour-blind-safe palette
 LONGEST_LINE = 120  # characters
 INCHES, DPI = (12.0, 6.75), 80  # 960 x 540 pixels
+UPPER_PART = 0.6  # of the height
 
 
 @dataclass
@@ -73,11 +74,13 @@ class FrameArtist:
         self._decision(self.figure.add_subplot(top[2]), scores_title)
         self._value(self.figure.add_subplot(top[3]))
         self._film()
+        height = round(INCHES[1] * DPI)
+        self.rows = height if moments[0].film else round(UPPER_PART * height)
         self.canvas.draw()
         self.still = self.canvas.copy_from_bbox(self.figure.bbox)
 
     def frame(self, index: int) -> Picture:
-        """The frame of one moment, (540, 960, 3)."""
+        """The frame of one moment, (540, 960, 3); without FiLM its upper part alone."""
         now = self.moments[index]
         self.sentence.set_text(textwrap.fill(f"“{now.sentence}”", LONGEST_LINE))
         self.sentence.set_fontsize(20 if len(now.sentence) < 60 else 11)
@@ -96,7 +99,7 @@ class FrameArtist:
         self.canvas.restore_region(self.still)
         for artist in self.moving:
             self.figure.draw_artist(artist)
-        return np.asarray(self.canvas.buffer_rgba())[..., :3].copy()
+        return np.asarray(self.canvas.buffer_rgba())[: self.rows, :, :3].copy()
 
     def _texts(self) -> None:
         self.sentence = self.figure.text(0.5, 0.935, "", ha="center", va="center", weight="bold")

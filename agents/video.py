@@ -21,7 +21,7 @@ from film_rl.run import UserError
 
 FRAMES_PER_SECOND = 4
 FRAMES_AT_THE_END = 3  # an episode's last frame stays a little
-GIF_SIZE = (720, 405)
+GIF_WIDTH = 720
 WORLD_PIXELS = 280
 
 
@@ -65,10 +65,26 @@ def record_video(
             "and DevicePPO with memory can be"
         )
     task = as_task(task, agent)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     moments, starts = _play(agent, task, episodes, max_frames, deterministic, seed)
     title = "action probabilities" if _has_probabilities(agent) else "Q-values"
+    return write_film(moments, starts, title, Path(folder))
+
+
+def write_film(
+    moments: list[Moment], starts: list[int], title: str, folder: Path
+) -> dict[str, Path]:
+    """Draws the frames and writes `rollout.mp4`, `rollout.gif` and `contact_sheet.png`.
+
+    Args:
+        moments: what the frames show.
+        starts: at which of them an episode begins.
+        title: what the bars of the actions are.
+        folder: it is made where it is missing.
+
+    Returns:
+        The three paths, by `video`, `gif` and `contact_sheet`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     artist = FrameArtist(moments, starts, title)
     ends = {*(start - 1 for start in starts), len(moments) - 1}
     frames = []
@@ -122,7 +138,7 @@ def _episode(
         (action,) = act(shown, np.zeros(1))
         how = ("done" if reward > 0 else "failed") if over else "under way"
         yield Moment(
-            world=_square(level.get_frame(highlight=True, tile_size=tile)),
+            world=square(level.get_frame(highlight=True, tile_size=tile)),
             view=level.get_frame(tile_size=WORLD_PIXELS // 7, agent_pov=True),
             sentence=level.mission,
             caption=f"episode {number}, step {step}: {how}",
@@ -137,7 +153,7 @@ def _episode(
         step, over = step + 1, terminated or truncated
 
 
-def _square(world: Picture) -> Picture:
+def square(world: Picture) -> Picture:
     """The picture in the middle of a white square: worlds of one film may differ in size."""
     canvas = np.full((WORLD_PIXELS, WORLD_PIXELS, 3), 255, np.uint8)
     height, width = world.shape[:2]
@@ -184,7 +200,9 @@ def _write_gif(frames: list[Picture], path: Path) -> None:
     The palette covers the colours of frames from all over the film, rare ones too: a red ball is
     few pixels, and must not turn brown.
     """
-    small = [Image.fromarray(frame).resize(GIF_SIZE, Image.Resampling.LANCZOS) for frame in frames]
+    height, width = frames[0].shape[:2]
+    size = (GIF_WIDTH, GIF_WIDTH * height // width)
+    small = [Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS) for frame in frames]
     some = np.vstack([np.asarray(image) for image in small[:: max(1, len(small) // 12)]])
     palette = Image.fromarray(some).quantize(256, Image.Quantize.MAXCOVERAGE)
     quantized = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in small]

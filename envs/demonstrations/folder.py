@@ -9,7 +9,6 @@ whole, so the last may hold more demonstrations than were asked for; only those 
 """
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -192,8 +191,3 @@ def _check_format(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
             f"{FILE.version}: make the demonstrations again in another folder"
         )
     return facts
-
-
-def all_cores() -> int:
-    """How many processes this one may keep busy."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

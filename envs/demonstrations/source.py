@@ -31,7 +31,7 @@ class Source:
     room_size: int | None = None
     distractors: int | None = None
     seed: int = 0
-    shard: int = 256
+    shard: int = 128
 
     def __post_init__(self) -> None:
         task = (self.task,) if isinstance(self.task, str) else tuple(self.task)

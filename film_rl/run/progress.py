@@ -17,14 +17,17 @@ class Progress:
     Args:
         total: the step to reach.
         metric: what the number given to `update` is called; more is better.
+        unit: what the steps are.
         console: where to write; standard output by default.
 
     Attributes:
         start: the step this process begins at, from which the rate counts (not 0 after a resume).
     """
 
-    def __init__(self, total: int, *, metric: str, console: Console | None = None):
-        self.total, self.metric = total, metric
+    def __init__(
+        self, total: int, *, metric: str, unit: str = "steps", console: Console | None = None
+    ):
+        self.total, self.metric, self.unit = total, metric, unit
         self.start = 0
         self.best: float | None = None
         self._console = console or Console()
@@ -65,7 +68,8 @@ class Progress:
         elapsed = max(time.monotonic() - self._began, 1e-9)
         rate = (step - self.start) / elapsed
         left = (self.total - step) / rate if rate else float("inf")
-        line = f"{step:,} of {self.total:,} steps, {rate:,.0f} a second, {_duration(left)} left"
+        done = f"{step:,} of {self.total:,} {self.unit}"
+        line = f"{done}, {rate:,.0f} a second, {_duration(left)} left"
         if value is not None and self.best is not None:
             line += f", {self.metric} {value:.3f} (best {self.best:.3f})"
         return line

@@ -9,6 +9,7 @@ from tests.experiments.helpers import EXPERIMENTS
 
 OPTION_OF = {
     "analyze": "--run",
+    "babyai_demos": "--demonstrations",
     "babyai_evaluate": "--run",
     "babyai_ppo": "--run",
     "babyai_video": "--run",
