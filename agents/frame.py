@@ -16,10 +16,11 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 from PIL import Image
 
+from film_rl.analysis.style import BLUE, GREY, ORANGE
+
 Picture = NDArray[np.uint8]
 
 ACTIONS = ("left", "right", "forward", "pick up", "drop", "toggle", "done")
-BLUE, ORANGE, GREY = "#0072b2", "#e69f00", "#999999"  # Okabe and Ito's colour-blind-safe palette
 LONGEST_LINE = 120  # characters
 INCHES, DPI = (12.0, 6.75), 80  # 960 x 540 pixels
 UPPER_PART = 0.6  # of the height

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from agents.frame import BLUE
+from film_rl.analysis.style import BLUE, tidy
 from film_rl.run import RunFolder
 from film_rl.run.metrics import read_metrics
 
@@ -41,5 +41,4 @@ def _panel(
     axes.set_xlabel("environment steps")
     axes.set_ylim(limits)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)

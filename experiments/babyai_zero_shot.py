@@ -120,37 +120,26 @@ def row_of(
 
 def draw(rows: dict[str, Any], title: str, path: Path) -> Path:
     """Success of each row with its 95% interval, sampled and argmax actions; the PNG's path."""
-    from matplotlib.figure import Figure
+    import bars
 
-    figure = Figure(figsize=(8, 0.7 * len(rows) + 1.6), dpi=100, layout="constrained")
-    figure.suptitle(f"Sentences never trained on\n{title}", fontsize=12)
-    axes = figure.subplots()
-    places = range(len(rows))
-    for shift, actions, color in ((-0.2, "sampled", "#0072b2"), (0.2, "argmax", "#e69f00")):
+    from film_rl.analysis.style import BLUE, ORANGE
+
+    def of(actions: str, color: str) -> bars.Bars:
         overall = [row[actions]["overall"] for row in rows.values()]
-        rates = [one["success_rate"] for one in overall]
-        intervals = [one["success_ci95"] for one in overall]
-        below = [rate - low for rate, (low, _) in zip(rates, intervals, strict=True)]
-        above = [high - rate for rate, (_, high) in zip(rates, intervals, strict=True)]
-        axes.barh(
-            [place + shift for place in places],
-            [100 * rate for rate in rates],
-            height=0.38,
-            color=color,
-            label=f"{actions} actions",
-            xerr=[[100 * each for each in side] for side in (below, above)],
-            error_kw={"ecolor": "#444444", "capsize": 3},
+        return bars.Bars(
+            f"{actions} actions",
+            color,
+            [one["success_rate"] for one in overall],
+            [one["success_ci95"] for one in overall],
         )
-    axes.set_yticks(list(places), list(rows))
-    axes.invert_yaxis()
-    axes.set_xlim(0, 105)
-    axes.set_xlabel("episodes that succeed (%), with 95% intervals")
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(path)
-    return path
+
+    return bars.draw(
+        f"Sentences never trained on\n{title}",
+        list(rows),
+        (of("sampled", BLUE), of("argmax", ORANGE)),
+        "episodes that succeed (%), with 95% intervals",
+        path,
+    )
 
 
 if __name__ == "__main__":

@@ -38,7 +38,6 @@ PUBLISHED: dict[str, Any] = {
     "film": "a curve in the retrospective: below MAC, most of all with little data",
     "mac": {"10%": 86.0, "25%": 95.4, "50%": 97.9, "100%": 98.9},
 }
-COLORS, MARKERS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7"), "os^D"
 
 Curve = dict[float, list[float]]
 """By share of the images: accuracies in percent, a seed each."""
@@ -81,10 +80,9 @@ def main() -> None:
 
 def configs_of(options: Options) -> dict[str, VQAConfig]:
     """All runs by name; UserError for a share or a system that there is none of."""
-    from film_rl.errors import did_you_mean
     from film_rl.run import UserError
     from vqa.check import check
-    from vqa.systems import SYSTEMS
+    from vqa.systems import check_name
 
     if options.seeds < 1:
         raise UserError(f"--seeds {options.seeds}; expected 1 or more")
@@ -94,11 +92,7 @@ def configs_of(options: Options) -> dict[str, VQAConfig]:
         if not 0 < share <= 1:
             raise UserError(f"--shares {share}: expected above 0, to 1, such as 0.1 0.25 0.5 1.0")
     for name in options.systems:
-        if name not in SYSTEMS:
-            raise UserError(
-                f"--systems {name}: there is no such system{did_you_mean(name, SYSTEMS)} "
-                f"(there are {', '.join(SYSTEMS)})"
-            )
+        check_name(name, "--systems")
     seeds = range(options.seed, options.seed + options.seeds)
     configs = {
         name_of(system, share, seed): replace(
@@ -192,8 +186,10 @@ def draw(curves: dict[str, Curve], path: Path) -> Path:
 
     figure = Figure(figsize=(7, 4.8), dpi=110, layout="constrained")
     axes = figure.subplots()
+    from film_rl.analysis.style import MARKERS, PALETTE, tidy
+
     for number, (system, curve) in enumerate(curves.items()):
-        color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
+        color, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
         shares = [100 * share for share in curve]
         means = [mean(runs) for runs in curve.values()]
         axes.plot(shares, means, color=color, marker=marker, label=title_of(system))
@@ -206,8 +202,7 @@ def draw(curves: dict[str, Curve], path: Path) -> Path:
     axes.set_xlabel("training images (the first ones, with all their questions)")
     axes.set_ylabel("held-out questions answered right (%)")
     axes.set_title("Data efficiency: as many gradient steps on every share", fontsize=11)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
     axes.legend(frameon=False, title="lines: means; dots: runs")
     figure.savefig(path)
     return path

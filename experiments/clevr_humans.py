@@ -232,34 +232,28 @@ def show(figures: dict[str, Any]) -> None:
 
 def draw(figures: dict[str, Any], path: Path) -> Path:
     """Accuracy before and after, overall and by what became of the words; the PNG's path."""
-    from matplotlib.figure import Figure
+    import bars
+
+    from film_rl.analysis.style import BLUE, GREY
 
     rows = {"all": figures["overall"], **figures["by_words"]}
-    figure = Figure(figsize=(8, 3.6), dpi=100, layout="constrained")
     origin = figures["start"]
-    figure.suptitle(
+
+    def of(when: str, color: str, published: float) -> bars.Bars:
+        shares = [one[when]["accuracy"] for one in rows.values()]
+        return bars.Bars(f"{when} fine-tuning", color, shares, published=published)
+
+    return bars.draw(
         f"CLEVR-Humans val: only what makes gamma and beta is tuned; {origin['new_words']:,} words "
         f"learned beside {origin['words']:,}",
-        fontsize=11,
+        [f"{name} ({one['before']['questions']:,})" for name, one in rows.items()],
+        (
+            of("before", GREY, PUBLISHED["before fine-tuning"]),
+            of("after", BLUE, PUBLISHED["after"]),
+        ),
+        "questions answered right (%); the lines: the paper, on test",
+        path,
     )
-    axes = figure.subplots()
-    for shift, when, color in ((-0.2, "before", "#999999"), (0.2, "after", "#0072b2")):
-        shares = [100 * (one[when]["accuracy"] or 0) for one in rows.values()]
-        places = [place + shift for place in range(len(rows))]
-        axes.barh(places, shares, 0.38, color=color, label=f"{when} fine-tuning")
-        published = PUBLISHED["before fine-tuning" if when == "before" else "after"]
-        axes.plot([published] * 2, [shift - 0.19, shift + 0.19], color="#d55e00", lw=2.5)
-    labels = [f"{name} ({one['before']['questions']:,})" for name, one in rows.items()]
-    axes.set_yticks(range(len(rows)), labels)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("questions answered right (%); the lines: the paper, on test")
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(path)
-    return path
 
 
 if __name__ == "__main__":

@@ -43,17 +43,11 @@ def main() -> None:
 
 def lines_of(options: Options) -> list[Line]:
     """The systems asked for; UserError for one that there is none of."""
-    from film_rl.errors import did_you_mean
-    from film_rl.run import UserError
     from vqa.evaluation import COLUMNS, PUBLISHED
-    from vqa.systems import SYSTEMS
+    from vqa.systems import SYSTEMS, check_name
 
     for name in options.systems:
-        if name not in SYSTEMS:
-            raise UserError(
-                f"--systems {name}: there is no such system{did_you_mean(name, SYSTEMS)} "
-                f"(there are {', '.join(SYSTEMS)})"
-            )
+        check_name(name, "--systems")
     lines = []
     for name in options.systems or SYSTEMS:
         row = PUBLISHED.get(SYSTEMS[name].published or "", ())

@@ -128,33 +128,24 @@ def show(found: dict[str, Any]) -> None:
 
 def draw(found: dict[str, Any], path: Path) -> Path:
     """Accuracy before and after, where the rule applies, by question type; the PNG's path."""
-    from matplotlib.figure import Figure
+    import bars
+
+    from film_rl.analysis.style import BLUE, GREY
 
     rows = {"all questions": found["overall"], "where it applies": found["where_it_applies"]}
     rows |= {f"  {kind}": one for kind, one in found["by_type"].items()}
-    figure = Figure(figsize=(8, 0.42 * len(rows) + 2), dpi=100, layout="constrained")
-    figure.suptitle(
+
+    def of(when: str, name: str, color: str) -> bars.Bars:
+        return bars.Bars(name, color, [one[when]["accuracy"] for one in rows.values()])
+
+    return bars.draw(
         f"Pairs of colour and shape never seen: the rule applies to {found['share']:.1%} of "
         f"{found['questions']:,} questions",
-        fontsize=11,
+        [f"{name} ({one['before']['questions']:,})" for name, one in rows.items()],
+        (of("before", "as asked", GREY), of("after", "film(q1) + film(q2) - film(q3)", BLUE)),
+        "questions answered right (%); the paper: 71.5 and 80.7 where it applies",
+        path,
     )
-    axes = figure.subplots()
-    places = range(len(rows))
-    for shift, when, color in ((-0.2, "before", "#999999"), (0.2, "after", "#0072b2")):
-        shares = [100 * (one[when]["accuracy"] or 0) for one in rows.values()]
-        name = "as asked" if when == "before" else "film(q1) + film(q2) - film(q3)"
-        axes.barh([place + shift for place in places], shares, 0.38, color=color, label=name)
-    labels = [f"{name} ({one['before']['questions']:,})" for name, one in rows.items()]
-    axes.set_yticks(list(places), labels)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("questions answered right (%); the paper: 71.5 and 80.7 where it applies")
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(path)
-    return path
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from sweep_tables import data_of
 
+from film_rl.analysis.style import BLUE, VERMILLION, tidy
 from film_rl.run import RunFolder, Sweep, UserError
 from film_rl.run.files import read_json, to_json, write_atomically
 from vqa.cogent import on_condition_b
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 # By what is in the table CoGenT: without fine-tuning, and with 3,000 images of B.
 PUBLISHED = {"A": 98.3, "B": 75.6, "A, fine-tuned on B": 80.8, "B, fine-tuned on B": 96.9}
-COLORS = {"all": "#0072b2", "film": "#d55e00"}
+COLORS = {"all": BLUE, "film": VERMILLION}
 WHAT = {"all": "everything tuned", "film": "only what makes gamma and beta"}
 
 Line = tuple[float, Tuned]  # penalty, part
@@ -168,8 +169,7 @@ def draw(found: Outcome, path: Path) -> Path:
         axes.set_title(title, fontsize=11)
         axes.set_xticks(range(len(amounts)), [f"{amount:,}" for amount in amounts])
         axes.set_xlabel("images of B fine-tuned on, with all their questions")
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
     panels[0].set_ylabel("held-out questions answered right (%)")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)

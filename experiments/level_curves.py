@@ -7,8 +7,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-# Okabe and Ito's colour-blind-safe palette.
-COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000")
+from film_rl.analysis.style import GREY, PALETTE
+
+COLORS = PALETTE[:-1]  # a thin yellow line is hard to see
 STYLES = ("-", "--", ":")
 
 
@@ -28,7 +29,7 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
             lw=1.2,
             label=row["what"].removeprefix("BabyAI-").removesuffix("-v0") if first else None,
         )
-    axes.axhline(0.99, color="#999999", lw=0.8)
+    axes.axhline(0.99, color=GREY, lw=0.8)
     axes.set(xscale="log", ylim=(0, 1.02), xlabel="environment steps of training")
     axes.set_ylabel("success of training's episodes")
     axes.yaxis.set_major_formatter(PercentFormatter(1))

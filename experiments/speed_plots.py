@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from published import EPISODES_TO_99
 
-BLUE, ORANGE, GREY = "#0072b2", "#e69f00", "#999999"  # Okabe and Ito's colour-blind-safe palette
+from film_rl.analysis.style import BLUE, GREY, ORANGE
+
 SPEED = "steps a second"
 
 Row = dict[str, Any]

@@ -10,12 +10,12 @@ from clevr_sweep import Line
 from matplotlib.figure import Figure
 from paper_rows import SPREAD, Row, mean_of, of_runs, shown, write_rows
 
+from film_rl.analysis.style import BLUE, GREY, VERMILLION, tidy
 from film_rl.run import Sweep
 from film_rl.run.folder import slug
 from vqa.config import VQAConfig
 from vqa.evaluation import COLUMNS
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#999999"  # Okabe and Ito's colour-blind-safe palette
 BROKEN_DOWN = "table 1"  # the part whose rows have the five categories of questions too
 
 
@@ -141,7 +141,7 @@ def draw(part: str, outcomes: Sequence[Outcome], path: Path) -> Path:
         published = outcome.line.published
         number = published.get("overall") if isinstance(published, dict) else published
         if isinstance(number, int | float):
-            there.plot(number, place, "D", color=ORANGE)
+            there.plot(number, place, "D", color=VERMILLION)
             there.annotate(
                 str(number), (number, place), (8, -3), textcoords="offset points", fontsize=8
             )
@@ -152,8 +152,7 @@ def draw(part: str, outcomes: Sequence[Outcome], path: Path) -> Path:
     there.margins(x=0.15)
     for axes in (here, there):
         axes.set_xlabel("held-out questions answered right (%)")
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
     data = mode(data_of(outcome.line.config) for outcome in outcomes)
     figure.suptitle(f"{part}: {data}", fontsize=10)
     figure.savefig(path)

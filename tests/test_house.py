@@ -28,7 +28,8 @@ MAY_IMPORT = {
         "trained", "answerer", "training_run", "plain_film", "stable_baselines3",
         "envpool", "matplotlib", "time_to_success", "speed_plots", "level_curves", "published",
         "random_actions", "paper_rows", "report", "clevr_train", "clevr_sweep", "sweep_tables",
-        "commands", "studies", "microscope_rows", "clevr_cogent", "cogent_report", "clevr_systems"},
+        "commands", "studies", "microscope_rows", "clevr_cogent", "cogent_report", "clevr_systems",
+        "bars", "kinds"},
 }  # fmt: skip
 
 # What could run code from a file, or a string.

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from film_rl.analysis.style import BLUE, GREY, VERMILLION, tidy
 from film_rl.run import RunFolder
 from film_rl.run.metrics import read_metrics
 from vqa.batches import EASY, FIRST
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#999999"  # Okabe and Ito's colour-blind-safe palette
 SQUEEZED = 2 / 3  # CLEVR's pictures are 480x320; the network sees them square
 Picture = NDArray[np.uint8]
 
@@ -32,7 +32,7 @@ def learning_curve(run: RunFolder, title: str, blind: float | None) -> Path:
     left.plot(*points("train/loss"), color=BLUE)
     left.set_title("cross-entropy on training questions (nats)")
     right.plot(*points("train/accuracy"), color=BLUE, alpha=0.5, label="training batches")
-    right.plot(*points("val/accuracy"), color=ORANGE, marker="o", label="held-out images")
+    right.plot(*points("val/accuracy"), color=VERMILLION, marker="o", label="held-out images")
     if blind is not None:
         right.axhline(blind, color=GREY, linestyle="--", label="question-only LSTM, held out")
     right.set_title("accuracy")
@@ -48,8 +48,7 @@ def learning_curve(run: RunFolder, title: str, blind: float | None) -> Path:
                 axes.axvspan(start, max(steps), color=GREY, alpha=alpha, lw=0, label=name)
                 start = max(steps)
         axes.set_xlabel("gradient steps")
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
     right.legend(frameon=False, loc="lower right")
     path = run.folder("plots") / "learning_curve.png"
     figure.savefig(path)
@@ -74,7 +73,7 @@ def example_answers(
     ):
         axes.imshow(picture, aspect=SQUEEZED * picture.shape[1] / picture.shape[0])
         verdict = f"{given} (right)" if given == right else f"{given} (true: {right})"
-        color = BLUE if given == right else ORANGE
+        color = BLUE if given == right else VERMILLION
         axes.set_title(f"{fill(question, 38)}\n", fontsize=9)
         axes.text(0.5, 1.01, verdict, color=color, ha="center", va="bottom", fontsize=11,
                   transform=axes.transAxes)  # fmt: skip

@@ -6,11 +6,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vqa.pictures import BLUE, ORANGE
+from film_rl.analysis.style import BLUE, VERMILLION, tidy
 from vqa.question_statistics import CHANCE, GENERATED, OFFICIAL, Figures
 
 Rows = dict[str, dict[str, Any]]
-LOOKS = {OFFICIAL: (BLUE, -0.2), GENERATED: (ORANGE, 0.2)}
+LOOKS = {OFFICIAL: (BLUE, -0.2), GENERATED: (VERMILLION, 0.2)}
 
 
 def question_shares(path: Path, figures: Figures, title: str) -> Path:
@@ -74,6 +74,5 @@ def _bars(axes: Axes, rows: Rows, places: list[int]) -> None:
                           alpha=0.6, label=label)  # fmt: skip
     axes.set_ylim(bottom=0)
     axes.set_ylabel("share, %")
-    axes.grid(axis="y", alpha=0.3)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
+    axes.grid(visible=False, axis="x")

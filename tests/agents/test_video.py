@@ -6,9 +6,10 @@ from stable_baselines3 import DQN, PPO
 
 from agents import FiLMExtractor, FiLMPolicy, Task, record_video
 from agents.finish import finish
-from agents.frame import ACTIONS, ORANGE, FrameArtist, Moment
+from agents.frame import ACTIONS, FrameArtist, Moment
 from agents.plots import learning_curve
 from envs import make_env
+from film_rl.analysis.style import ORANGE
 from film_rl.run import UserError
 
 

@@ -141,11 +141,7 @@ def check_system(config: VQAConfig) -> None:
     Raises:
         UserError: what was typed, and what to type.
     """
-    if config.system not in SYSTEMS:
-        raise UserError(
-            f"--system {config.system} is unknown; expected one of {', '.join(SYSTEMS)}"
-            f"{did_you_mean(config.system, SYSTEMS)}"
-        )
+    check_name(config.system, "--system")
     for field in fields(VQAConfig):
         having = [name for name, system in SYSTEMS.items() if field.name in system.has]
         if field.name not in PARTICULAR or config.system in having:
@@ -155,6 +151,15 @@ def check_system(config: VQAConfig) -> None:
                 f"--system {config.system} has nothing for --{field.name.replace('_', '-')} to "
                 f"change; leave that out, or choose a system that has: {', '.join(having)}"
             )
+
+
+def check_name(name: str, option: str) -> None:
+    """Raise a UserError unless there is a system of that name, which was typed with an option."""
+    if name not in SYSTEMS:
+        raise UserError(
+            f"{option} {name} is unknown; expected one of {', '.join(SYSTEMS)}"
+            f"{did_you_mean(name, SYSTEMS)}"
+        )
 
 
 def check_programs(config: VQAConfig, table: QuestionTable) -> None:
