@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import cli
+from kinds import kind_of
+from paper_rows import check_rows
 
 if TYPE_CHECKING:
     from film_rl.analysis.subject import Subject
@@ -71,7 +73,10 @@ def main() -> None:
         from film_rl.run import RunFolder
 
         _check_numbers(options)
+        if options.results is not None:
+            check_rows(options.results)
         run = RunFolder.existing(options.run)
+        run.check_writable()
         subject = _subject(run, options)
         _analyze(run, subject, options)
 
@@ -89,16 +94,14 @@ def _check_numbers(options: Options) -> None:
 def _subject(run: "RunFolder", options: Options) -> "Subject":
     """The run's network, whichever kind of run it is."""
     from film_rl.run import UserError
-    from film_rl.run.files import read_json
 
-    content = read_json(run.config_path)
-    names = content if isinstance(content, dict) else {}
-    if not {"instr", "image_size"} & set(names):
+    kind = kind_of(run)
+    if kind is None:
         raise UserError(
             f"{run.path} is neither a run of an agent (babyai_ppo.py) nor of a question answerer "
             "(clevr_train.py); type --run with the folder of one"
         )
-    if "instr" in names:
+    if kind == "agent":
         if options.results is not None:
             raise UserError(f"--results: {run.path} is a run of an agent; the paper has none")
         from agents.subject import agent_subject
@@ -138,13 +141,13 @@ def _analyze(run: "RunFolder", subject: "Subject", options: Options) -> None:
                 raise UserError(f"--what {what}: {reason}") from None
             print(f"\n{what}: left out, {reason}")
             continue
+        print(f"\n{what}")
+        for line in [*study.lines, *filter(None, [found(what)])]:
+            print(f"  {line}")
         path, figures[what] = folder / f"{what}.json", study.figures
         paper = {"source": SOURCE, **FINDINGS.get(what, {"note": None})}
         write_atomically(path, to_json({"what": what, **study.figures, "paper": paper}))
         pictures = study.draw(folder)
-        print(f"\n{what}")
-        for line in [*study.lines, *filter(None, [found(what)])]:
-            print(f"  {line}")
         print(f"  {', '.join(str(one) for one in [path, *pictures])}")
     if options.results is not None:
         from microscope_rows import add_rows

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kinds import run_of
+
 if TYPE_CHECKING:
     from film_rl.run import RunFolder
     from vqa.config import VQAConfig
@@ -22,8 +24,7 @@ class TrainedAnswerer:
 
     def load(self) -> tuple["RunFolder", "Learner", "VQAConfig", "QuestionVocabulary"]:
         """The run folder, the network as training left it, its configuration, its vocabulary."""
-        from film_rl.run import RunFolder
         from vqa.prepare import load_answerer
 
-        run = RunFolder.existing(self.run)
+        run = run_of("question answerer", self.run)
         return run, *load_answerer(run, self.device)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import cli
 from commands import on_run
-from paper_rows import PAPER, measured, write_rows
+from kinds import run_of
+from paper_rows import PAPER, check_rows, measured, write_rows
 
 if TYPE_CHECKING:
     from agents.config import AgentConfig
@@ -46,12 +47,14 @@ def main() -> None:
         from agents.learner import load_agent
         from agents.task import Task
         from agents.zero_shot import held_out_triples, measure
-        from film_rl.run import RunFolder, UserError
+        from film_rl.run import UserError
         from film_rl.run.files import to_json, write_atomically
 
         if options.episodes < 1:
             raise UserError(f"--episodes {options.episodes}; expected 1 or more")
-        run = RunFolder.existing(options.run)
+        check_rows(options.results)
+        run = run_of("agent", options.run)
+        run.check_writable()
         agent, config = load_agent(run, options.device)
         task = Task.of_config(config)
         if task.is_level:
@@ -60,6 +63,7 @@ def main() -> None:
         for sentence, three in triples.items():
             print(f"{sentence} = {three.kind} + {three.color} - {three.both}")
         rows = measure(agent, task, options.episodes)
+        show(rows)
         figures = {
             "task": str(task),
             "hold_out": list(task.hold_out),
@@ -68,7 +72,6 @@ def main() -> None:
         }
         write_atomically(run.path / "zero_shot.json", to_json(figures))
         picture = draw(rows, str(task), run.folder("plots") / "zero_shot.png")
-        show(rows)
         write_rows([row_of(run, task, rows, config)], options.results)
         print(f"figures: {run.path / 'zero_shot.json'}\npicture: {picture}")
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import cli
 import tyro
 from clevr_sweep import FREE, SweepOptions, read_options, train
-from paper_rows import read_rows
+from paper_rows import check_rows
 
 from vqa.config import Tuned, VQAConfig
 
@@ -92,7 +92,7 @@ def main() -> None:
 
         from film_rl.run import Sweep
 
-        read_rows(options.results)  # now, not only after hours of training
+        check_rows(options.results)
         plan = planned(options)
         base = replace(options.base, seed=0)
         first = Sweep(plan.folder / "trained", base, plan.on_a(), FREE)
@@ -101,7 +101,8 @@ def main() -> None:
         print(f"{runs} runs in {plan.folder}, {len(first.left()) + len(second.left())} left")
         first.work(train)
         Sweep(plan.folder / "tuned", base, plan.on_b(first), (*FREE, "start")).work(train)
-        report(options, plan, outcomes(plan, first, second))
+        with first.alone():
+            report(options, plan, outcomes(plan, first, second))
 
 
 def planned(options: Options) -> Plan:
@@ -127,6 +128,7 @@ def planned(options: Options) -> Plan:
                 f"type amounts from 1 to {most:,}"
             )
     folder = options.run or Path("runs") / f"clevr-cogent-{options.preset}"
+    check_folder(folder)
     seeds = range(options.seed, options.seed + options.seeds)
     trained = {
         (penalty, seed): replace(base, film_penalty=penalty, seed=seed)
@@ -142,6 +144,18 @@ def planned(options: Options) -> Plan:
     for config in (*trained.values(), *tuned.values()):
         check(config)
     return Plan(trained, tuned, folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise a UserError where the folder of all runs holds something else."""
+    from film_rl.run import UserError
+
+    there = sorted(p.name for p in folder.glob("[!.]*"))
+    if there and not (folder / "trained").is_dir():
+        raise UserError(
+            f"{folder} is not a folder of clevr_cogent.py (it has {there[0]} and no trained/); "
+            "choose another --run"
+        )
 
 
 def fine_tuning(

@@ -27,7 +27,7 @@ import cli
 import tyro
 from clevr_sweep import FREE, SweepOptions, command, read_options, train
 from clevr_systems import config_of
-from paper_rows import mean_of, of_runs, read_rows, write_rows
+from paper_rows import check_rows, mean_of, of_runs, write_rows
 
 from vqa.config import VQAConfig
 
@@ -64,7 +64,7 @@ def main() -> None:
         from film_rl.run import Sweep
         from film_rl.run.files import to_json, write_atomically
 
-        read_rows(options.results)  # now, not only after hours of training
+        check_rows(options.results)
         configs = configs_of(options)
         folder = options.run or Path("runs") / f"clevr-data-efficiency-{options.preset}"
         sweep = Sweep(folder, replace(options.base, seed=0), configs, FREE)
@@ -72,10 +72,12 @@ def main() -> None:
         sweep.work(train)
         curves = curves_of(options, sweep)
         show(curves)
-        write_atomically(folder / "data-efficiency.json", to_json(curves))
-        picture = draw(curves, folder / "data-efficiency.png")
+        with sweep.alone():
+            write_atomically(folder / "data-efficiency.json", to_json(curves))
+            picture = draw(curves, folder / "data-efficiency.png")
+        print(f"picture: {picture}")
         write_rows(rows_of(options, curves, sweep), options.results)
-        print(f"picture: {picture}\nrows: {options.results}")
+        print(f"rows: {options.results}")
 
 
 def configs_of(options: Options) -> dict[str, VQAConfig]:
@@ -184,10 +186,10 @@ def draw(curves: dict[str, Curve], path: Path) -> Path:
     """Accuracy over the share of the images, a curve a system, every run a dot; the PNG's path."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.8), dpi=110, layout="constrained")
-    axes = figure.subplots()
     from film_rl.analysis.style import MARKERS, PALETTE, tidy
 
+    figure = Figure(figsize=(7, 4.8), dpi=110, layout="constrained")
+    axes = figure.subplots()
     for number, (system, curve) in enumerate(curves.items()):
         color, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
         shares = [100 * share for share in curve]

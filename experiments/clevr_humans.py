@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import cli
 from commands import on_run, typed
-from paper_rows import PAPER, measured, write_rows
+from kinds import kind_of, run_of
+from paper_rows import PAPER, check_rows, measured, write_rows
 
 if TYPE_CHECKING:
     from film_rl.run import RunFolder
@@ -73,10 +74,11 @@ def main() -> None:
     with cli.exit_status():
         from clevr_train import train_and_finish
 
-        from film_rl.run import RunFolder, Team
+        from film_rl.run import Team
         from film_rl.run.files import to_json, write_atomically
 
-        start = RunFolder.existing(options.run)
+        check_rows(options.results)
+        start = run_of("question answerer", options.run)
         config = wanted(options, start)
         run = opened(options.out or Path(f"{options.run}-humans"), config)
         with run:
@@ -84,9 +86,9 @@ def main() -> None:
             if run.summary() is None:
                 train_and_finish(run, config, Team())
             figures = compared(start, run, options.device)
+            show(figures)
             write_atomically(run.path / "humans.json", to_json(figures))
             picture = draw(figures, run.folder("plots") / "humans.png")
-            show(figures)
             hardware = (run.summary() or {})["device"]
             write_rows([row_of(options, start, figures, hardware)], options.results)
             print(f"figures: {run.path / 'humans.json'}\npicture: {picture}")
@@ -141,8 +143,14 @@ def opened(path: Path, config: "VQAConfig") -> "RunFolder":
     from vqa.config import VQAConfig
 
     if not (path / "config.json").exists():
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"--out {path}: {error.strerror}; choose another --out") from None
         return RunFolder.create(path, config)
     run = RunFolder.existing(path)
+    if kind_of(run) != "question answerer":
+        raise UserError(f"{path} holds a run of another kind; choose another --out")
     saved = replace(run.config(VQAConfig), device=config.device)
     if changes := differences(saved, config):
         listed = "\n  ".join(changes)

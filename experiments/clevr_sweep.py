@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import cli
 from clevr_train import train_and_finish, typed_preset
 from commands import typed, without_places
-from paper_rows import PAPER, read_rows
+from paper_rows import PAPER, check_rows
 
 from vqa.config import PRESETS, VQAConfig
 
@@ -93,7 +93,7 @@ def run_sweep(options: SweepOptions, lines: Sequence[Line]) -> None:
 
     if options.seeds < 1:
         raise UserError(f"--seeds {options.seeds}; expected 1 or more")
-    read_rows(options.results)  # now, not only after hours of training
+    check_rows(options.results)
     check_lines(lines)
     seeds = range(options.seed, options.seed + options.seeds)
     # A seed after the other, so that there is soon something of every line.

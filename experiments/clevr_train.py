@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import cli
+from kinds import run_of
 from training_run import RunOptions, open_run, wanted_config
 
 from vqa.config import PRESETS, VQAConfig
@@ -86,7 +87,7 @@ def options_of_start(options: Options) -> Options:
     Raises:
         UserError: there is no such run; a preset is typed too.
     """
-    from film_rl.run import RunFolder, UserError
+    from film_rl.run import UserError
     from vqa.fine_tune import continued
 
     if options.preset != "small":
@@ -94,7 +95,7 @@ def options_of_start(options: Options) -> Options:
             f"--preset {options.preset} and --start {options.start}: the options are those of the "
             "run to start from; leave --preset out"
         )
-    start = RunFolder.existing(str(options.start))
+    start = run_of("question answerer", str(options.start), "--start")
     default = Options(**vars(continued(start.config(VQAConfig), start.path)))
     return cli.parse(Options, __doc__ or "", default)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import cli
 from answerer import TrainedAnswerer
 from commands import on_run
-from paper_rows import PAPER, measured, write_rows
+from paper_rows import PAPER, check_rows, measured, write_rows
 
 if TYPE_CHECKING:
     from vqa.config import VQAConfig
@@ -54,15 +54,17 @@ def main() -> None:
         from vqa.prepare import held_out_data
         from vqa.zero_shot import check_film, figures
 
+        check_rows(options.results)
         run, learner, config, vocabulary = options.load()
+        run.check_writable()
         check_condition_a(config, run.path)
         check_film(learner)
         found = {
             name: figures(learner, held_out_data(of), vocabulary)
             for name, of in (("B", on_condition_b(config)), ("A", config))
         }
-        write_atomically(run.path / "zero_shot.json", to_json(found))
         show(found)
+        write_atomically(run.path / "zero_shot.json", to_json(found))
         picture = draw(found["B"], run.folder("plots") / "zero_shot.png")
         rows = [
             measured(

@@ -33,7 +33,9 @@ def exit_status() -> Iterator[None]:
         if error.errno not in SPACE | ACCESS | PATH:
             raise
         where = f" {error.filename}" if error.filename else ""
-        _leave(f"error: cannot write{where}: {error.strerror}; what was saved before is whole", 2)
+        mend = "make room" if error.errno in SPACE else "choose a place that can be written"
+        what = f"cannot write{where}: {error.strerror}; what was saved before is whole"
+        _leave(f"error: {what}: {mend}, then type the command again", 2)
     except Exception as error:
         # The rooms are imported only now: a script that asks for help must not wait for torch.
         from envs import EnvError

@@ -15,9 +15,11 @@ A row is
     measured    false: the row has its command and no figures
 """
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
@@ -124,12 +126,30 @@ def read_rows(path: Path = PAPER) -> list[Row]:
     from film_rl.run import UserError
     from film_rl.run.files import read_json
 
-    rows = read_json(path) if path.exists() else []
+    try:
+        rows = read_json(path) if path.exists() else []
+    except UserError as error:
+        raise UserError(f"{error}; choose another file of rows with --results") from None
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and row.keys() == set(FIELDS) for row in rows
     ):
         raise UserError(f"{path} is not a file of rows; choose another one with --results")
     return rows
+
+
+def check_rows(path: Path) -> None:
+    """Find out before hours of training whether rows can be added to a file.
+
+    Raises:
+        UserError: it holds something else, or it or its folder cannot be written.
+    """
+    from film_rl.run import UserError
+
+    if not path.parent.is_dir():
+        raise UserError(f"--results {path}: there is no folder {path.parent}; make it first")
+    if path.is_dir() or not all(os.access(p, os.W_OK) for p in (path, path.parent) if p.exists()):
+        raise UserError(f"--results {path} cannot be written; choose another one")
+    read_rows(path)
 
 
 def write_rows(rows: Iterable[Row], path: Path = PAPER) -> None:
@@ -138,17 +158,27 @@ def write_rows(rows: Iterable[Row], path: Path = PAPER) -> None:
     Rows of one part stand together, and those of one line of it, in the order in which they came.
     A row that is not measured never takes the place of one that is.
 
+    Several processes may add to one file.
+
     Raises:
         ValueError: a row lacks a field, or has another one.
+        UserError: the file holds something else, or cannot be written.
     """
-    from film_rl.run.files import to_json, write_atomically
+    from film_rl.run import UserError
+    from film_rl.run.files import alone_with, to_json, write_atomically
 
-    kept = read_rows(path)
-    for row in rows:
+    new = list(rows)
+    for row in new:
         if row.keys() != set(FIELDS):
             raise ValueError(f"a row has the fields {', '.join(FIELDS)}, not {', '.join(row)}")
-        kept = added(kept, row)
-    write_atomically(path, to_json(kept))
+    try:
+        with alone_with(path):
+            write_atomically(path, to_json(reduce(added, new, read_rows(path))))
+    except OSError as error:
+        raise UserError(
+            f"cannot write the rows into {path}: {error.strerror}; all else is kept: type the same "
+            "command again with another --results"
+        ) from None
 
 
 def added(rows: list[Row], new: Row) -> list[Row]:

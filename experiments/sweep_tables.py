@@ -65,7 +65,8 @@ def report(
     for part in dict.fromkeys(line.part for line in lines):
         of_part = [outcome for outcome in outcomes if outcome.line.part == part]
         print(f"\n{text_table(part, of_part)}")
-        files.append(draw(part, of_part, sweep.path / f"{slug(part)}.png"))
+        with sweep.alone():
+            files.append(draw(part, of_part, sweep.path / f"{slug(part)}.png"))
     rows = [row_of(sweep, outcome) for outcome in outcomes if outcome.is_complete]
     write_rows(rows, results)
     print("", f"runs: {sweep.path}", *(f"picture: {file}" for file in files), sep="\n")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+from kinds import run_of
 
 if TYPE_CHECKING:
     from stable_baselines3 import PPO
@@ -34,9 +35,8 @@ class TrainedAgent:
         """The run folder, the agent as its newest checkpoint has it, and the task."""
         from agents.learner import load_agent
         from agents.task import task_for
-        from film_rl.run import RunFolder
 
-        run = RunFolder.existing(self.run)
+        run = run_of("agent", self.run)
         agent, config = load_agent(run, self.device)
         return (
             run,

@@ -120,7 +120,7 @@ def film_parts(model: nn.Module) -> tuple[nn.Module, nn.Module]:
     if not isinstance(network, FiLMedNetwork) or network.generator is None:
         raise UserError(
             f"--tune film: a {type(model).__name__} of this configuration has no FiLM generator; "
-            "type --tune all"
+            "start from a run that has one (--system film), or type --tune all"
         )
     assert network.encoder is not None
     return network.encoder, network.generator

@@ -225,5 +225,6 @@ def _cannot_save(target: Path, error: OSError, needed: int) -> UserError:
         free = shutil.disk_usage(next(p for p in target.parents if p.exists())).free
         message += f" ({needed:,} bytes needed, {free:,} free)"
     return UserError(
-        f"{message}; earlier checkpoints are whole: make room, then go on with --resume"
+        f"{message}; earlier checkpoints are whole: make room, then go on with the same command "
+        "(a single run: with --run and --resume)"
     )

@@ -6,7 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from film_rl.run.errors import UserError
+
+
+def alone_with(path: Path) -> FileLock:
+    """A context in which no other process is that asks for the same path; it waits for its turn."""
+    return FileLock(path.with_name(f".{path.name}.lock"))
 
 
 def sync_folder(folder: Path) -> None:
@@ -34,8 +41,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         write_synced(temporary, data)
         temporary.replace(path)
-    except OSError:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
+        error.filename = str(path)  # a full disk names no file
         raise
     sync_folder(path.parent)
 

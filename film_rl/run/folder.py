@@ -25,6 +25,8 @@ from film_rl.run.files import read_json, to_json, write_atomically
 
 T = TypeVar("T")
 
+MOST_NAMED = 12  # runs in a message
+
 
 class RunFolder:
     """One run on the disk. Enter it to lock it: a second process on the same folder is refused.
@@ -75,11 +77,14 @@ class RunFolder:
 
     @classmethod
     def existing(cls, path: str | Path) -> Self:
-        """An existing run; UserError (with the runs beside it) where there is none."""
+        """An existing run; UserError (with the runs in it, or beside it) where there is none."""
         run = cls(path)
         if not run.config_path.is_file():
-            others = sorted(str(p.parent) for p in run.path.parent.glob("*/config.json"))
-            known = f"; the runs there are: {', '.join(others)}" if others else ""
+            inside = [*run.path.glob("*/config.json"), *run.path.glob("*/*/config.json")]  # a sweep
+            others = inside or run.path.parent.glob("*/config.json")
+            names = sorted(str(p.parent) for p in others)
+            more = ["..."] if len(names) > MOST_NAMED else []
+            known = f"; the runs there are: {', '.join(names[:MOST_NAMED] + more)}" if names else ""
             raise UserError(f"{path} is not a run folder (it has no config.json){known}")
         return run
 
@@ -87,6 +92,14 @@ class RunFolder:
     def config_path(self) -> Path:
         """Where the configuration stands."""
         return self.path / "config.json"
+
+    def check_writable(self) -> None:
+        """Raise a UserError where figures could not be written, before they are measured."""
+        if not os.access(self.path, os.W_OK):
+            raise UserError(
+                f"{self.path} cannot be written, and the figures go there; copy it to a place that "
+                "can be, and type --run with the copy"
+            )
 
     def config(self, cls: type[T]) -> T:
         """The run's configuration; UserError when it is damaged or of another kind."""

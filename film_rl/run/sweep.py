@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from film_rl.run.config import config_from_json, config_to_json, differences
 from film_rl.run.errors import InUseError, NonFiniteError, UserError
-from film_rl.run.files import read_json, to_json, write_atomically
+from film_rl.run.files import alone_with, read_json, to_json, write_atomically
 from film_rl.run.folder import RunFolder, this_process
 
 C = TypeVar("C")  # a configuration dataclass
@@ -92,6 +92,10 @@ class Sweep(Generic[C]):
                 say(f"waiting for what others do: {', '.join(busy)}; Ctrl-C leaves it to them")
                 told = busy
             time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def alone(self) -> FileLock:
+        """A context in which no other worker is: for what each writes when all runs are done."""
+        return alone_with(self.path / "report")
 
     def left(self) -> list[str]:
         """The runs without an outcome, in order."""

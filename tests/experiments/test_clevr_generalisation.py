@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from agents.config import AgentConfig
+from film_rl.run import RunFolder
 from tests.experiments.helpers import called, refused
 from tests.experiments.test_clevr_scripts import SAMPLES, SMALL
 
@@ -16,11 +18,15 @@ ON_A = ("--train-split", "trainA", "--val-split", "valA", "--baseline-steps", "0
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory) -> Path:
-    """A folder with a network trained on condition A, runs/a, and one on all of it, runs/all."""
+    """A folder with networks trained on condition A, runs/a, and on all of it, runs/all.
+
+    Beside them is runs/agent, a run of the other kind.
+    """
     folder = tmp_path_factory.mktemp("work")
     for name, options in (("a", ON_A), ("all", ("--baseline-steps", "0"))):
         result = called("clevr_train", *SMALL, *options, "--run", f"runs/{name}", cwd=folder)
         assert result.returncode == 0, result.stderr
+    RunFolder.create(folder / "runs/agent", AgentConfig(instr=("go to the red ball",)))
     return folder
 
 
@@ -102,6 +108,8 @@ def test_people_s_questions_tune_the_generator_alone(work, humans):
     assert again.returncode == 0, again.stderr
     other = called("clevr_humans", *words, "--seed", "1", cwd=work)
     refused(other, "holds another run", "seed: 0 there, 1 given")
+    for out, told in (("runs/agent", "of another kind"), ("humans.json", "choose another --out")):
+        refused(called("clevr_humans", *words, "--out", out, cwd=work), told)
 
 
 def test_an_answer_that_no_clevr_question_has_is_named(work, humans, tmp_path):
@@ -193,6 +201,11 @@ def test_data_efficiency_trains_on_the_first_images(work):
         ("clevr_cogent", (*SMALL, "--amounts", "4"), ("--amounts 4: 3 images of valB",)),
         ("clevr_data_efficiency", (*SMALL, "--shares", "0"), ("--shares 0.0: expected above 0",)),
         ("clevr_zero_shot", ("--run", "runs/all"), ("was trained on 'train'", "trainA")),
+        ("clevr_zero_shot", ("--run", "runs/agent"), ("is a run of an agent", "are: runs/a,")),
+        ("clevr_humans", ("--run", "runs/agent", "--data", "no"), ("is a run of an agent",)),
+        ("clevr_train", ("--start", "runs/agent"), ("--start runs/agent is a run of an agent",)),
+        ("babyai_zero_shot", ("--run", "runs/a"), ("a question answerer", "are: runs/agent")),
+        ("clevr_cogent", (*SMALL, "--amounts", "3", "--run", "runs/agent"), ("no trained/",)),
         ("clevr_zero_shot", ("--run", "nowhere"), ("nowhere is not a run folder",)),
         ("clevr_humans", ("--run", "runs/all", "--data", "no"), ("--data no is no folder",)),
         ("clevr_humans", ("--run", "runs/all", "--data", "runs"), ("no questions of split",)),

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from itertools import groupby
 
@@ -18,6 +19,7 @@ sys.path.insert(0, str(EXPERIMENTS))
 from paper_rows import (
     FIELDS,
     added,
+    check_rows,
     mean_of,
     measured,
     of_runs,
@@ -30,7 +32,7 @@ from paper_rows import (
     write_rows,
 )
 
-from film_rl.run import RunFolder
+from film_rl.run import RunFolder, UserError
 from film_rl.run.folder import commit
 from vqa.config import VQAConfig
 from vqa.variants import VARIANTS
@@ -73,6 +75,31 @@ def test_a_new_measurement_takes_the_place_of_the_old_one(tmp_path):
     write_rows([row("p", "a", "fast", 2.0), row("p", "a", "small", 3.0)], path)
     found = [(r["what"], r["data"], r["figures"].get("overall")) for r in read_rows(path)]
     assert found == [("a", "small", 3.0), ("a", "fast", 2.0), ("b", None, None), ("c", None, None)]
+
+
+def test_rows_of_several_writers_are_all_kept(tmp_path):
+    path = tmp_path / "rows.json"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: write_rows([row("p", f"line {n}", "small")], path), range(40)))
+    assert {r["what"] for r in read_rows(path)} == {f"line {n}" for n in range(40)}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nowhere/rows.json", "there is no folder .*nowhere"),
+        ("folder", "cannot be written"),
+        ("other.json", "is not a file of rows"),
+        ("damaged.json", "is not valid JSON"),
+    ],
+)
+def test_where_no_rows_can_be_added_is_told_beforehand(name, told, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "other.json").write_text("{}")
+    (tmp_path / "damaged.json").write_text("[{")
+    with pytest.raises(UserError, match=told):
+        check_rows(tmp_path / name)
+    check_rows(tmp_path / "new.json")
 
 
 def test_a_row_of_another_form_is_refused_and_nothing_written(tmp_path):
