@@ -18,6 +18,9 @@ class AgentConfig:
     {color}, {object} and {location} for every combination. Each episode draws one."""
     level: str | None = None
     """A BabyAI level instead of sentences, such as BabyAI-GoToLocal-v0."""
+    mixture: tuple[str, ...] = ()
+    """Several levels and the share of the episodes that begin on each, such as
+    BabyAI-GoToLocal-v0=0.7 BabyAI-PickupLoc-v0=0.3 (engine tensor)."""
     hold_out: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """A colour and an object that no sentence of training names together, such as "red key"; repeat
     it for several. Such things still lie about as distractors (envs/hold_out.py)."""

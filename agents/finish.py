@@ -57,11 +57,32 @@ def assess(
 ) -> dict[str, Any]:
     """Success with sampled and with argmax actions, overall and by instruction; the control.
 
+    Of a mixture, overall is on episodes drawn by the shares; on each level there are as many again.
     minigrid is the judge who knows nothing of ours; the control is always its.
     """
-    return {
+    figures = {
         "task": str(task),
-        "sampled": evaluate(agent, task, episodes, engine=engine).to_json(),
-        "argmax": evaluate(agent, task, episodes, deterministic=True, engine=engine).to_json(),
+        **both_ways(agent, task, episodes, engine),
         "language_control": language_control(agent, task, episodes).to_json(),
+    }
+    if len(task.parts) > 1:
+        figures["per_level"] = {
+            str(level): {
+                actions: one["overall"]
+                for actions, one in both_ways(agent, level, episodes, engine).items()
+            }
+            for level in task.parts
+        }
+    return figures
+
+
+def both_ways(
+    agent: BaseAlgorithm, task: Task, episodes: int, engine: Engine
+) -> dict[str, dict[str, Any]]:
+    """Success with sampled and with argmax actions, as of `Evaluation.to_json`."""
+    return {
+        actions: evaluate(
+            agent, task, episodes, deterministic=actions == "argmax", engine=engine
+        ).to_json()
+        for actions in ("sampled", "argmax")
     }

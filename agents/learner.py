@@ -88,6 +88,7 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None, parts: int =
                 seed=config.seed,
                 last_actions=config.last_actions,
                 pixels=task.pixels,
+                shares=task.shares,
             )
         )
     else:
@@ -185,6 +186,8 @@ def check_numbers(config: AgentConfig) -> None:
                 "tensor, or call sb3-contrib's RecurrentPPO with FiLMExtractor (README.md)"
             )
         check_segment(config.segment, config.rollout, config.batch_size)
+    if config.mixture and config.engine == "sb3":
+        raise UserError("--mixture draws levels from a bank; leave --engine sb3 out")
     if config.refresh and config.engine == "sb3":
         raise UserError(
             f"--refresh {config.refresh}: minigrid's worlds (--engine sb3) have a new level in "

@@ -2,14 +2,15 @@
 
 Part 0 is the first bank. Each later part is a quarter as large, and takes the place of the oldest
 levels. A part is a function of the configuration and its number alone, so that a file which is not
-there any more can be made again. Levels known to have no solution are left out of training.
+there any more can be made again. Levels known to have no solution are left out of training. Of a
+mixture each level has as many, whatever their shares: those are of the episodes.
 
     runs/<name>/levels/000000.safetensors  the first bank
                        000012.safetensors  ...  the newest parts
 """
 
-import dataclasses
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from agents.config import AgentConfig
@@ -17,6 +18,7 @@ from agents.task import Task
 from envs import EnvError
 from envs.batched import LevelBank
 from envs.batched.join import aligned, stacked
+from envs.batched.record import Row
 from film_rl.run import RunFolder, UserError
 
 QUARTERS = 4
@@ -33,11 +35,12 @@ def level_bank(config: AgentConfig, run: RunFolder | None, parts: int = 0) -> Le
     """
     folder = run.folder("levels") if run else None
     first = level_part(config, 0, folder, all_cores=True)
-    if not len(first):
-        raise UserError(
-            f"none of the {config.levels} levels can be solved; type a larger --levels, or "
-            "another task"
-        )
+    for number, task in enumerate(Task.of_config(config).parts):
+        if number not in first.record[Row.TASK]:
+            raise UserError(
+                f"none of the {config.levels} levels is one of '{task}' that can be solved; type a "
+                "larger --levels, or another task"
+            )
     newest: list[LevelBank] = []
     for number in range(parts, 0, -1):
         if sum(map(len, newest)) >= len(first):
@@ -60,7 +63,8 @@ def level_part(
             raise UserError(f"{error} (remove the file: the next start makes it again)") from error
     size = part_size(config)
     bank = LevelBank.generate(
-        dataclasses.replace(Task.of_config(config), pixels=False).make,  # levels have no view
+        # Levels have no view.
+        [replace(part, pixels=False).make for part in Task.of_config(config).parts],
         size if number else config.levels,
         seed=config.seed,
         workers=(os.cpu_count() or 1) if all_cores else 1,
@@ -72,5 +76,5 @@ def level_part(
 
 
 def part_size(config: AgentConfig) -> int:
-    """Levels of each part but the first."""
-    return max(1, config.levels // QUARTERS)
+    """Levels of each part but the first: of each level of a mixture one at least."""
+    return max(len(Task.of_config(config).parts), config.levels // QUARTERS)

@@ -8,8 +8,10 @@ import gymnasium
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import AgentConfig
+from agents.mixture import EXAMPLE, read_shares
 from envs import expand, level_ids, make_env
 from envs.hold_out import divided
+from envs.mixture import Mixture
 from envs.observation import MAX_CODE
 from film_rl.run.errors import UserError
 
@@ -22,11 +24,13 @@ class Task:
     """What `envs.make_env` needs to know.
 
     Attributes:
-        names: one level id, or one or several sentences (slots allowed); kept as a tuple.
+        names: one level id, or one or several sentences (slots allowed); kept as a tuple. With
+            `shares`, several level ids.
         room_size, distractors: for sentences; None takes the default.
         last_actions: how many of its last actions the agent sees.
         hold_out: pairs such as "red key" that no sentence may name (`envs.hold_out`).
         pixels: the view is a picture.
+        shares: of a mixture of levels, each one's of the episodes.
     """
 
     names: str | Sequence[str]
@@ -35,6 +39,7 @@ class Task:
     last_actions: int = 4
     hold_out: tuple[str, ...] = ()
     pixels: bool = False
+    shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         names = (self.names,) if isinstance(self.names, str) else tuple(self.names)
@@ -42,28 +47,34 @@ class Task:
 
     @classmethod
     def of_config(cls, config: AgentConfig) -> "Task":
-        """The task of a training run; UserError unless there are either sentences or one level."""
-        if bool(config.instr) == bool(config.level):
+        """The task of a training run; UserError unless it is given in exactly one way."""
+        if sum(map(bool, (config.instr, config.level, config.mixture))) != 1:
             raise UserError(
                 'give either --instr (such as --instr "go to the red ball", repeatable) '
-                "or --level (such as --level BabyAI-GoToLocal-v0)"
+                "or --level (such as --level BabyAI-GoToLocal-v0) or several levels with their "
+                f"shares (such as {EXAMPLE})"
             )
-        if config.level and config.hold_out:
+        shares = read_shares(config.mixture)
+        names = config.instr or tuple(shares) or (config.level or "",)
+        if config.hold_out and not config.instr:
             raise UserError(
-                f"--hold-out leaves out sentences, and {config.level} makes its own; give "
+                f"--hold-out leaves out sentences, and {names[0]} makes its own; give "
                 'sentences instead, such as --instr "go to the {color} {object}"'
             )
         return cls(
-            config.instr or (config.level or "",),
+            names,
             config.room_size,
             config.distractors,
             config.last_actions,
             config.hold_out,
             pixels=config.view == "pixels",
+            shares=tuple(map(float, shares.values())),
         )
 
     def make(self, render_mode: str | None = None) -> gymnasium.Env:
-        """One world of it."""
+        """One world of it; of a mixture, one that becomes one of either level at each reset."""
+        if self.shares:
+            return Mixture([part.make(render_mode) for part in self.parts], self.shares)
         names = self.sentences if self.hold_out else self.names
         return make_env(
             names[0] if len(names) == 1 else names,
@@ -75,8 +86,15 @@ class Task:
         )
 
     @property
+    def parts(self) -> tuple["Task", ...]:
+        """The levels of a mixture, each as a task; of another task, itself."""
+        if not self.shares:
+            return (self,)
+        return tuple(dataclasses.replace(self, names=name, shares=()) for name in self.names)
+
+    @property
     def is_level(self) -> bool:
-        """Whether it is a BabyAI level rather than sentences."""
+        """Whether it is BabyAI's levels rather than sentences."""
         return self.names[0] in level_ids()
 
     @property
@@ -95,6 +113,9 @@ class Task:
         return dataclasses.replace(self, names=left_out, hold_out=())
 
     def __str__(self) -> str:
+        if self.shares:
+            pairs = zip(self.names, self.shares, strict=True)
+            return "; ".join(f"{name} {share:.3g}" for name, share in pairs)
         without = f", without {', '.join(self.hold_out)}" if self.hold_out else ""
         return "; ".join(self.names) + without
 
@@ -137,14 +158,17 @@ def task_for(
 ) -> Task:
     """The task to test a trained agent on: what was typed, or what it was trained on."""
     hold_out: tuple[str, ...] = ()
+    mixture: tuple[str, ...] = ()
     if not instr and not level:
         instr, level, hold_out = config.instr, config.level, config.hold_out
+        mixture = config.mixture
         room_size = config.room_size if room_size is None else room_size
         distractors = config.distractors if distractors is None else distractors
     typed = dataclasses.replace(
         config,
         instr=instr,
         level=level,
+        mixture=mixture,
         hold_out=hold_out,
         room_size=room_size,
         distractors=distractors,

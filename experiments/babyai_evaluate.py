@@ -43,8 +43,12 @@ def show(figures: dict[str, Any]) -> None:
     from rich.table import Table
 
     sampled, argmax = figures["sampled"], figures["argmax"]
-    table = Table("instruction", "episodes", "sampled", "95% interval", "steps", "argmax", "steps")
+    table = Table(
+        "level or instruction", "episodes", "sampled", "95% interval", "steps", "argmax", "steps"
+    )
     rows = {"all": (sampled["overall"], argmax["overall"])}
+    for level, one in figures.get("per_level", {}).items():
+        rows[level] = (one["sampled"], one["argmax"])
     for instruction, one in sampled["per_instruction"].items():
         rows[instruction] = (one, argmax["per_instruction"][instruction])
     for name, (one, other) in rows.items():

@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from film_rl.run import RunFolder
 
 
+APPENDED = ("instr", "hold_out")  # options of an agent typed once for each of their values
+
+
 def of_agent(config: AgentConfig) -> str:
     """The command that repeats a run, but for its seed."""
     if config.init_from:
         config = replace(config, init_from=f"runs/{Path(config.init_from).resolve().name}")
     words = ["python", "experiments/babyai_ppo.py"]
-    for option, value in changed(config, AgentConfig(), without=("seed",)):
-        for one in value if isinstance(value, tuple) else (value,):
-            words += [f"--{option}", str(one)]
+    for name in APPENDED:
+        for one in getattr(config, name):
+            words += [f"--{name.replace('_', '-')}", one]
+    words += typed(config, AgentConfig(), without=("seed", *APPENDED))
     return shlex.join(words)
 
 

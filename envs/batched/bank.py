@@ -179,7 +179,7 @@ FACTS: dict[str, Callable] = {
 }
 FILE = storage.Kind(
     format="film-rl level bank",
-    version="1",
+    version="2",
     what="a bank of levels",
     writer="LevelBank.save",
     again="make the bank again",

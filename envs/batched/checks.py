@@ -4,7 +4,7 @@ from typing import Any
 
 from envs.errors import EnvError
 
-TENSORS = ("cells", "record", "episode", "visits", "left")
+TENSORS = ("cells", "record", "episode", "visits", "left", "ended")
 
 
 def check_number(num_envs: int, levels: int, autoreset: bool) -> None:

@@ -3,6 +3,7 @@
 N worlds, S distinct sentences, T words, A last actions.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from minigrid.core.actions import Actions
 from torch import Tensor
 
 from envs.batched import BatchedBabyAI, LevelBank, TileAtlas
-from envs.batched.visits import Begun
+from envs.batched.visits import Begun, Ended
 from envs.errors import EnvError
 from envs.grammar import MAX_WORDS, tokenize
 from envs.observation import Observation, observation_space
@@ -62,6 +63,7 @@ class InstructedWorlds:
         device: where they live.
         seed: decides which levels are drawn.
         last_actions: how many of its last actions A an agent is shown.
+        shares: of each of the bank's tasks, in the episodes that begin; see `BatchedBabyAI`.
         pixels: arrays, and `observation_space`, have minigrid's RGB view of 56 x 56 pixels as
             `image`. A `View` stays symbolic, 64 times smaller: `atlas.render(view.image)` draws it.
 
@@ -82,6 +84,7 @@ class InstructedWorlds:
         device: str | torch.device = "cpu",
         seed: int = 0,
         last_actions: int = 4,
+        shares: Sequence[float] = (),
         pixels: bool = False,
     ):
         if last_actions < 0:
@@ -93,12 +96,15 @@ class InstructedWorlds:
         self.observation_space = observation_space(last_actions, pixels)
         self.atlas = TileAtlas(device=self.device) if pixels else None
         self.action_space = spaces.Discrete(len(Actions))
+        self._shares = shares
         self.reset(seed)
 
     def reset(self, seed: int) -> View:
         """Every world begins an episode on a level that the seed decides."""
         self.seed = seed
-        self.worlds = BatchedBabyAI(self.bank, self.num_envs, device=self.device, seed=seed)
+        self.worlds = BatchedBabyAI(
+            self.bank, self.num_envs, device=self.device, seed=seed, shares=self._shares
+        )
         last = torch.zeros(self.num_envs, self.num_last, dtype=torch.uint8, device=self.device)
         return self._look(last)
 
@@ -141,6 +147,7 @@ class InstructedWorlds:
         """Go on from where `state` was taken, on the same bank."""
         self.reset(state["seed"])
         self.worlds.set_state(state["worlds"])
+        self._shares = self.worlds.shares
         self._read_bank()
         self._look(state["last_actions"].to(self.device))
 
@@ -150,9 +157,18 @@ class InstructedWorlds:
         self._read_bank()
         self._look(self.view.last_actions)
 
+    def set_shares(self, shares: Sequence[float]) -> None:
+        """Episodes that begin from now on are drawn by these; see `BatchedBabyAI`."""
+        self.worlds.set_shares(shares)
+        self._shares = shares
+
     def begun(self) -> Begun:
         """Episodes begun since `reset`, and those on a fresh level; waits for the device."""
         return self.worlds.visits.begun()
+
+    def ended(self) -> list[Ended]:
+        """Episodes of each task that have ended since then, where there are shares; waits, too."""
+        return self.worlds.visits.ended()
 
     def to_numpy(self, view: View, rows: np.ndarray | None = None) -> Observation:
         """The observations of `envs.make_env`, with a leading axis; of some worlds where given."""

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs.batched.pack import Level, check_kind, pack
+from envs.batched.record import Row
 from envs.errors import EnvError
 from envs.make import make_env
 
@@ -58,7 +59,9 @@ def _levels(makers: list[Maker | str], indices: range, seed: int) -> list[Level]
         if task not in envs:
             envs[task] = _make(makers[task])
         envs[task].reset(seed=level_seed(seed, index))
-        levels.append(pack(envs[task]))
+        level = pack(envs[task])
+        level.masks[Row.TASK] = task
+        levels.append(level)
     return levels
 
 

@@ -23,16 +23,17 @@ class Row(IntEnum):
     FIRST = 9  # mask: clauses of the first half, which may be the whole
     SECOND = 10  # mask: clauses of the second half, 0 if there is none
     IN_ORDER = 11  # 1 if doing the second half before the first fails
+    TASK = 12  # which of the tasks that its bank was generated of
 
     # A world's, with a level's beginnings.
-    POSE = 12
-    HAND = 13  # the cell that is carried, or EMPTY
-    STEPS = 14
-    HELD_FROM = 15  # where minigrid believes the thing in hand to lie; the cell outside if nowhere
-    DONE = 16  # mask: clauses that have succeeded
-    BEGUN = 17  # mask: clauses that have been verified, and so know what was carried
-    MATCHED = 18  # mask: clauses that would have succeeded on the last step (done actions)
-    ENDED = 19  # bit 0 terminated, bit 1 truncated; stays 0 where worlds start over
+    POSE = 13
+    HAND = 14  # the cell that is carried, or EMPTY
+    STEPS = 15
+    HELD_FROM = 16  # where minigrid believes the thing in hand to lie; the cell outside if nowhere
+    DONE = 17  # mask: clauses that have succeeded
+    BEGUN = 18  # mask: clauses that have been verified, and so know what was carried
+    MATCHED = 19  # mask: clauses that would have succeeded on the last step (done actions)
+    ENDED = 20  # bit 0 terminated, bit 1 truncated; stays 0 where worlds start over
 
 
 VERBS = (Row.GOTO, Row.OPEN, Row.PICKUP, Row.PUTNEXT)

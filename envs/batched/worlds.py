@@ -3,6 +3,7 @@
 N worlds, C cells and one outside, F rows of a record, L levels, V cells of a view.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from envs.batched.bank import LevelBank
 from envs.batched.cells import EMPTY, WALKABLE
 from envs.batched.checks import check_number, check_state
-from envs.batched.draw import draw_levels
+from envs.batched.draw import Shares, draw_levels
 from envs.batched.dynamics import swaps, toggled
 from envs.batched.geometry import geometry
 from envs.batched.join import aligned, stacked
@@ -74,10 +75,13 @@ class BatchedBabyAI:
         device: where they live.
         autoreset: a world that ends starts over, in the same step, on a level drawn from the bank;
             otherwise world i is level i, and stays as it ended.
-        seed: of the draw; world i's n-th level depends on seed, i and n alone.
+        seed: of the draw; world i's n-th level depends on seed, i and n alone (and on `shares`).
+        shares: of each of the bank's tasks, in the episodes that begin; without them levels are
+            drawn uniformly.
 
     Raises:
-        EnvError: for no worlds or no levels, or more worlds than levels without `autoreset`.
+        EnvError: for no worlds or no levels, or more worlds than levels without `autoreset`; for
+            shares that are none, or of a task without levels.
     """
 
     def __init__(
@@ -87,10 +91,12 @@ class BatchedBabyAI:
         device: str | torch.device = "cpu",
         autoreset: bool = True,
         seed: int = 0,
+        shares: Sequence[float] = (),
     ):
         check_number(num_envs, len(bank), autoreset)
         self.device = torch.device(device)
         self.num_envs, self.autoreset, self.seed = num_envs, autoreset, seed
+        self.shares = tuple(shares)
         self._tables = geometry(bank.width, bank.height).to(self.device)
         self._eye = Eye(self.device)
         self._worlds = torch.arange(num_envs, device=self.device)
@@ -144,6 +150,8 @@ class BatchedBabyAI:
             truncated_N = torch.where(live_N, truncated_N, record[Row.ENDED] & 2 != 0)
             record[Row.ENDED] = terminated_N + 2 * truncated_N.to(torch.int32)
         reward_N = (1 - 0.9 * (steps_N.double() / limit_N)) * success_N
+        if self.shares:
+            self.visits.end(record[Row.TASK], terminated_N | truncated_N, success_N)
         seen = self._seen(view_NV)
         length_N = steps_N.long()
         after = self._start_over(terminated_N | truncated_N, view_NV) if self.autoreset else seen
@@ -167,11 +175,18 @@ class BatchedBabyAI:
         self._take(stacked([staying, coming]), now)
         self.visits.let_in(len(coming))
 
+    def set_shares(self, shares: Sequence[float]) -> None:
+        """Episodes that begin from now on are drawn by these; those under way end as they would."""
+        self._by_share = Shares(self.bank.record[Row.TASK].long(), shares)
+        self.shares = tuple(shares)
+
     def state(self) -> dict[str, Any]:
         """Copies of all that `set_state` needs to go on exactly, with the same bank and seed."""
         copies = {name: tensor.clone() for name, tensor in self._tensors().items()}
-        counts = {"visits": self.visits.of_level.clone(), "left": self.visits.of_left.clone()}
-        return copies | counts | {"sentences": list(self.bank.sentences)}
+        visits = self.visits
+        counts = {"visits": visits.of_level, "left": visits.of_left, "ended": visits.of_task}
+        copies |= {name: tensor.clone() for name, tensor in counts.items()}
+        return copies | {"sentences": list(self.bank.sentences), "shares": list(self.shares)}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Goes on from what `state` returned.
@@ -180,13 +195,14 @@ class BatchedBabyAI:
             EnvError: if it was not taken from as many worlds of a bank of these levels.
         """
         check_state(state, self.state())
-        told = [name for name in state if name != "sentences"]
+        told = [name for name in state if name not in ("sentences", "shares")]
         mine = {name: state[name].to(self.device, copy=True) for name in told}
         now = self._levels(mine["cells"], mine["record"], mine.get("contents"))
         now = replace(now, sentences=state["sentences"])
         bank, now = aligned([self.bank, now], state["sentences"])
         self._ghosts, self._episode = mine.get("ghosts"), mine["episode"]
         self.visits.of_level, self.visits.of_left = mine["visits"], mine["left"]
+        self.visits.of_task, self.shares = mine["ended"], tuple(state["shares"])
         self._take(bank, now)
 
     @property
@@ -205,12 +221,14 @@ class BatchedBabyAI:
         self._episode = torch.zeros_like(self._worlds)
         level_N = self._draw(self._worlds) if self.autoreset else self._worlds
         self._put(self.bank.part(level_N))
-        self.visits = Visits(len(self.bank), self.device)
+        self.visits = Visits(len(self.bank), self.device, len(self.shares))
         self.visits.add(level_N)
 
     def _take(self, bank: LevelBank, under_way: LevelBank | None = None) -> None:
         """Episodes begin on this bank; worlds are in the midst of others, which are aligned."""
         self.bank = bank
+        if self.shares:
+            self.set_shares(self.shares)
         everything = bank if under_way is None else stacked([bank, under_way])
         self._rules, self._doors = everything.rules, everything.has_doors
         self._holding = everything.starts_holding
@@ -339,6 +357,8 @@ class BatchedBabyAI:
 
     def _draw(self, worlds: Tensor) -> Tensor:
         """The levels of these worlds' present episodes."""
+        if self.shares:
+            return self._by_share.draw(self.seed, worlds, self._episode[worlds])
         return draw_levels(self.seed, worlds, self._episode[worlds], len(self.bank))
 
     def _first_views(self) -> Tensor:
