@@ -15,13 +15,15 @@ from agents.video import record_video
 from film_rl.run import RunFolder, describe_device, read_origin
 
 
-def finish(config: AgentConfig, run: RunFolder, learner: PPO, seconds: float) -> None:
-    """Evaluate on fresh worlds, draw, film, export; write summary.json."""
+def finish(
+    config: AgentConfig, run: RunFolder, learner: PPO, seconds: float, *, film: bool = True
+) -> None:
+    """Evaluate on fresh worlds, draw, film (or not), export; write summary.json."""
     task = Task.of_config(config)
     figures = assess(learner, task, config.eval_episodes)
     overall = figures["sampled"]["overall"]
     curve = learning_curve(run, str(task))
-    films = record_video(learner, task, run.folder("videos"))
+    films = record_video(learner, task, run.folder("videos")) if film else {}
     model = run.path / "model.zip"
     learner.save(model)  # for SB3's ecosystem; this program itself loads checkpoints only
     files = {"learning_curve": curve, **films, "model": model}

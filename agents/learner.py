@@ -174,30 +174,36 @@ def check_numbers(config: AgentConfig) -> None:
             f"type --batch-size {_largest_divisor(samples, config.batch_size)}"
         )
     _check_network(config)
-    if config.engine == "sb3" and (config.reward_scale != 1 or config.time_limit != "bootstrap"):
-        raise UserError(
-            f"--reward-scale {config.reward_scale:g} --time-limit {config.time_limit}: stock PPO "
-            "(--engine sb3) takes rewards and time limits as they are; type --engine tensor"
-        )
-    if config.memory != "none":
-        if config.engine == "sb3":
-            raise UserError(
-                f"--memory {config.memory}: stock PPO (--engine sb3) has none; type --engine "
-                "tensor, or call sb3-contrib's RecurrentPPO with FiLMExtractor (README.md)"
-            )
+    if config.engine == "sb3":
+        _check_stock(config)
+    elif config.memory != "none":
         check_segment(config.segment, config.rollout, config.batch_size)
-    if config.mixture and config.engine == "sb3":
-        raise UserError("--mixture draws levels from a bank; leave --engine sb3 out")
-    if config.refresh and config.engine == "sb3":
-        raise UserError(
-            f"--refresh {config.refresh}: minigrid's worlds (--engine sb3) have a new level in "
-            "every episode; leave it out, or type --engine tensor"
-        )
     if 0 < config.refresh < samples:
         raise UserError(
             f"--refresh {config.refresh}: levels change between two updates, of {samples} steps "
             f"each (--envs {config.envs} x --rollout {config.rollout}); type --refresh {samples} "
             "or more"
+        )
+
+
+def _check_stock(config: AgentConfig) -> None:
+    """Refuse what stock PPO on minigrid's worlds cannot do."""
+    if config.reward_scale != 1 or config.time_limit != "bootstrap":
+        raise UserError(
+            f"--reward-scale {config.reward_scale:g} --time-limit {config.time_limit}: stock PPO "
+            "(--engine sb3) takes rewards and time limits as they are; type --engine tensor"
+        )
+    if config.memory != "none":
+        raise UserError(
+            f"--memory {config.memory}: stock PPO (--engine sb3) has none; type --engine "
+            "tensor, or call sb3-contrib's RecurrentPPO with FiLMExtractor (README.md)"
+        )
+    if config.mixture:
+        raise UserError("--mixture draws levels from a bank; leave --engine sb3 out")
+    if config.refresh:
+        raise UserError(
+            f"--refresh {config.refresh}: minigrid's worlds (--engine sb3) have a new level in "
+            "every episode; leave it out, or type --engine tensor"
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import cli
+from agent_sweep import work
 from clevr_train import train_and_finish, typed_preset
 from commands import typed, without_places
 from paper_rows import PAPER, check_rows
@@ -89,7 +90,7 @@ def run_sweep(options: SweepOptions, lines: Sequence[Line]) -> None:
     """
     from sweep_tables import report
 
-    from film_rl.run import Interrupted, Sweep, UserError
+    from film_rl.run import Sweep, UserError
 
     if options.seeds < 1:
         raise UserError(f"--seeds {options.seeds}; expected 1 or more")
@@ -102,14 +103,7 @@ def run_sweep(options: SweepOptions, lines: Sequence[Line]) -> None:
     }
     folder = options.run or Path("runs") / f"clevr-sweep-{options.preset}"
     sweep = Sweep(folder, replace(options.base, seed=0), configs, FREE)
-    print(f"{len(configs)} runs in {folder}, {len(sweep.left())} left", flush=True)
-    try:
-        sweep.work(train)
-    except (Interrupted, KeyboardInterrupt):
-        report(sweep, lines, seeds, options.results)
-        print("stopped; the same command goes on")
-        raise
-    report(sweep, lines, seeds, options.results)
+    work(sweep, train, lambda: report(sweep, lines, seeds, options.results))
 
 
 def check_lines(lines: Sequence[Line]) -> None:

@@ -1,5 +1,7 @@
 """The rows of docs/results/paper.json: every table and figure of the paper, measured here or not.
 
+Those of babyai_studies.json beside it are alike.
+
 A row is
 
     part        which table or figure: "table 2", "CoGenT"
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 PAPER = Path(__file__).parent.parent / "docs" / "results" / "paper.json"
+STUDIES = PAPER.with_name("babyai_studies.json")  # what conditions best; generalisation
 FIELDS = (
     "part", "what", "paper", "figures", "data", "command", "hardware", "seeds", "date", "commit",
     "measured",
@@ -200,12 +203,12 @@ def tables(path: Path = PAPER) -> dict[str, str]:
     """The table of each part by its name in a document: `paper_table_2`."""
     rows = read_rows(path)
     parts = dict.fromkeys(row["part"] for row in rows)
-    return {table_name(part): table([r for r in rows if r["part"] == part]) for part in parts}
+    return {table_name(part, path): table([r for r in rows if r["part"] == part]) for part in parts}
 
 
-def table_name(part: str) -> str:
-    """What a document calls the table of a part."""
-    return "paper_" + re.sub(r"\W+", "_", part.lower())
+def table_name(part: str, path: Path = PAPER) -> str:
+    """What a document calls the table of a part of a file."""
+    return f"{path.stem}_" + re.sub(r"\W+", "_", part.lower())
 
 
 def table(rows: list[Row]) -> str:

@@ -6,7 +6,8 @@
 Rows of agents live in docs/results/babyai_ppo.json, figures of CLEVR in clevr_*.json beside it: a
 row a file or a list of rows. Those of clevr_*_speed.json make the table `speed`, the others the
 table `clevr`; each table in clevr_statistics.json is one of its own, `statistics_NAME`, and so is
-each part of the paper in paper.json, `paper_PART`. A document holds a table between
+each part of the paper in paper.json, `paper_PART`, and of babyai_studies.json. Rows of babyai.json
+make `babyai_suite`, and a picture. A document holds a table between
 `<!-- table: NAME -->` and `<!-- end -->`. A test fails when a document differs from them.
 """
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
+import babyai_rows
 import cli
 import paper_rows
 import published
@@ -43,7 +45,7 @@ DOCUMENTS = (
     ROOT / "README.md",
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("benchmarks", "clevr", "clevr_statistics", "paper")
+        for name in ("babyai", "benchmarks", "clevr", "clevr_statistics", "paper")
     ),
 )
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -84,6 +86,9 @@ def main() -> None:
             from level_curves import draw
 
             draw(rows, MEDIA / "babyai_levels.png")
+        suite = [row for row in babyai_rows.read_rows() if row["measured"]]
+        if suite:
+            babyai_rows.draw_curves(suite, MEDIA / babyai_rows.PICTURE)
         for document in DOCUMENTS:
             document.write_text(filled(document.read_text(encoding="utf-8")), encoding="utf-8")
 
@@ -176,7 +181,7 @@ def filled(document: str) -> str:
     rows, clevr = read_rows(), clevr_files()
     speeds = [path for path in clevr if path.stem.endswith("_speed")]
     (statistics,) = rows_of(STATISTICS)
-    paper = paper_rows.tables()
+    paper = paper_rows.tables() | paper_rows.tables(paper_rows.STUDIES) | babyai_rows.tables()
     tables: dict[str, Callable[[], str]] = {
         "results": lambda: results_table(rows),
         "commands": lambda: commands_table(rows),

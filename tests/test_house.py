@@ -29,7 +29,8 @@ MAY_IMPORT = {
         "envpool", "matplotlib", "time_to_success", "speed_plots", "level_curves", "published",
         "random_actions", "paper_rows", "report", "clevr_train", "clevr_sweep", "sweep_tables",
         "commands", "studies", "microscope_rows", "clevr_cogent", "cogent_report", "clevr_systems",
-        "bars", "kinds"},
+        "bars", "kinds", "agent_sweep", "babyai_levels", "babyai_methods", "babyai_ppo",
+        "babyai_rows", "curves", "equal_size"},
 }  # fmt: skip
 
 # What could run code from a file, or a string.

@@ -9,9 +9,12 @@ from tests.experiments.helpers import EXPERIMENTS
 
 OPTION_OF = {
     "analyze": "--run",
+    "babyai_conditioning": "--ways",
     "babyai_demos": "--demonstrations",
     "babyai_evaluate": "--run",
+    "babyai_generalisation": "--seeds",
     "babyai_ppo": "--run",
+    "babyai_suite": "--methods",
     "babyai_video": "--run",
     "babyai_zero_shot": "--episodes",
     "benchmark": "--worlds",

@@ -1,0 +1,264 @@
+"""BabyAI's table: every level by every method, from sweeps that go on and rows that stay."""
+
+import importlib
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from agents.config import AgentConfig
+from agents.evaluation import wilson_interval
+from agents.task import Task
+from envs import level_ids
+from film_rl.run import UserError
+from tests.experiments.helpers import EXPERIMENTS
+from vqa.config import VQAConfig
+
+sys.path.insert(0, str(EXPERIMENTS))
+import babyai_generalisation
+from agent_sweep import chosen, levels_of
+from babyai_conditioning import WAYS, lines_of
+from babyai_conditioning import Options as Ways
+from babyai_generalisation import GO, HELD_OUT, PART, trials_of
+from babyai_levels import LEVELS, NINETEEN
+from babyai_methods import METHODS
+from babyai_rows import FIELDS, complete, read_rows, suite_table, unmeasured
+from babyai_suite import Options, jobs_of
+from equal_size import TOLERANCE, of_equal_size, parameters
+from paper_rows import STUDIES, tables
+from paper_rows import read_rows as read_studies
+from published import PUBLISHED
+
+TINY = "--steps 256 --envs 2 --batch-size 40 --levels 32 --channels 4 --eval-episodes 3 --seeds 1"
+DOCUMENT = EXPERIMENTS.parent / "docs" / "babyai.md"
+
+
+def run_script(name: str, words: str, folder: Path) -> None:
+    """What `python experiments/NAME.py WORDS` does, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", [name, *shlex.split(words)])
+        importlib.import_module(name).main()
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory) -> Path:
+    """A folder with a sweep of one run, runs/suite, and its rows.json."""
+    folder = tmp_path_factory.mktemp("suite")
+    run_script(
+        "babyai_suite", f"--tasks GoToObj {TINY} --run runs/suite --results rows.json", folder
+    )
+    return folder
+
+
+def measured(level: str = "GoToLocal", seed: int = 0, **changed) -> dict:
+    """A row that looks measured."""
+    figures = {
+        "engine": "tensor", "seed": seed, "success_rate": 0.75, "success_ci95": [0.5, 0.9],
+        "argmax_rate": 0.5, "argmax_ci95": [0.25, 0.75], "episodes": 507, "unsolvable": 5,
+        "training_episodes": 36266, "timesteps": 1000, "wall_seconds": 12.3,
+        "curve": [[10, 0.5]], "hardware": "cpu", "date": "2026-11-21", "commit": "abc",
+        "measured": True,
+    }  # fmt: skip
+    return {**unmeasured(level, "ppo"), **figures, **changed}
+
+
+def test_a_run_becomes_a_row_with_the_figures_of_its_summary(suite):
+    (row,) = [row for row in json.loads((suite / "rows.json").read_text()) if row["measured"]]
+    summary = json.loads((suite / "runs/suite/GoToObj/ppo/0/summary.json").read_text())
+    assert (row["level"], row["method"], row["engine"]) == ("BabyAI-GoToObj-v0", "ppo", "tensor")
+    assert row["success_rate"] == summary["sampled"]["overall"]["success_rate"]
+    assert row["argmax_rate"] == summary["argmax"]["overall"]["success_rate"]
+    assert (row["episodes"], row["unsolvable"], row["demonstrations"]) == (3, 0, None)
+    low, high = wilson_interval(round(3 * row["success_rate"]), 3)
+    assert row["success_ci95"] == pytest.approx([low, high])
+    assert row["wall_seconds"] == summary["wall_seconds"]
+    assert row["training_episodes"] == summary["training_episodes"] > 0
+    assert row["hardware"] == summary["device"]
+    assert row["date"]
+
+
+def test_each_level_has_its_curve_and_its_film_and_all_have_one_picture(suite):
+    run = suite / "runs/suite/GoToObj/ppo/0"
+    for file in ("plots/learning_curve.png", "videos/rollout.mp4"):
+        assert (run / file).stat().st_size > 0
+    with Image.open(suite / "runs/suite/curves.png") as picture:
+        assert len(picture.convert("RGB").getcolors(maxcolors=2**24)) > 10
+
+
+def test_a_row_s_command_finds_its_run_there_and_does_not_train_again(suite, capsys):
+    (row,) = [row for row in json.loads((suite / "rows.json").read_text()) if row["measured"]]
+    words = row["command"].removeprefix("python experiments/babyai_suite.py")
+    run_script("babyai_suite", f"{words} --seeds 1 --run runs/suite --results again.json", suite)
+    told = capsys.readouterr().out
+    assert "1 runs in runs/suite, 0 left" in told
+    assert f"{row['success_rate']:.1%} [" in told
+    assert json.loads((suite / "again.json").read_text()) == json.loads(
+        (suite / "rows.json").read_text()
+    )
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([*LEVELS]), st.integers(0, 3), st.floats(0, 1)), max_size=20)
+)
+def test_the_newest_row_of_each_training_is_kept_and_every_level_and_method_stands(trained):
+    rows = [measured(level, seed, success_rate=rate) for level, seed, rate in trained]
+    kept = complete(rows)
+    assert complete(kept) == kept
+    newest = {(level, seed): rate for level, seed, rate in trained}
+    found = {
+        (row["level"].removeprefix("BabyAI-").removesuffix("-v0"), row["seed"]): row["success_rate"]
+        for row in kept
+        if row["measured"]
+    }
+    assert found == newest
+    pairs = {(row["level"], row["method"]) for row in kept}
+    assert pairs == {(level.id, method) for level in LEVELS.values() for method in METHODS}
+    unmeasured_levels = [row["level"] for row in kept if not row["measured"]]
+    assert not {LEVELS[level].id for level, _ in newest} & set(unmeasured_levels)
+
+
+def test_a_table_tells_seeds_side_by_side_beside_the_published_figures():
+    rows = [measured(seed=0), measured(seed=1, success_rate=0.5, unsolvable=0, wall_seconds=9.0)]
+    lines = suite_table(rows).splitlines()
+    (line,) = [line for line in lines if line.startswith("| GoToLocal")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    success = "75.0% [50.0%, 90.0%] of 507 (5 more unsolvable); 50.0% [50.0%, 90.0%] of 507"
+    assert cells[2:5] == [success, "50.0%, 50.0%", "36,266 episodes"]
+    assert cells[5:8] == [
+        "99% after 903 to 1,114 thousand episodes", "99% after 381 thousand episodes", "12, 9",
+    ]  # fmt: skip
+    assert cells[9] == "cpu; seeds 0, 1; 2026-11-21"
+    assert [line for line in lines if "PutNext |" in line] == [
+        "| PutNext | minigrid has no such level | | | | | | | | |"
+    ]
+
+
+def test_the_levels_are_those_of_the_paper_and_all_but_one_are_minigrid_s():
+    assert [level.name for level in NINETEEN] == list(PUBLISHED)
+    assert len(NINETEEN) == 19
+    assert {level.id for level in LEVELS.values()} <= set(level_ids())
+    assert {level.id for level in NINETEEN} - set(level_ids()) == {"BabyAI-PutNext-v0"}
+
+
+def test_every_row_of_the_document_is_whole_and_says_how_to_measure_it():
+    rows = read_rows()
+    assert complete(rows) == rows
+    for row in rows:
+        assert row.keys() == set(FIELDS)
+        script, *words = shlex.split(row["command"])[1:]
+        assert (EXPERIMENTS.parent / script).is_file()
+        assert row["level"].removeprefix("BabyAI-").removesuffix("-v0") in words
+        if row["measured"]:
+            low, high = wilson_interval(
+                round(row["episodes"] * row["success_rate"]), row["episodes"]
+            )
+            assert row["success_ci95"] == pytest.approx([low, high])
+            assert row["episodes"] + row["unsolvable"] >= 512
+            assert row["hardware"]
+            assert row["date"]
+            assert row["training_episodes"] or row["demonstrations"]
+
+
+def test_what_is_typed_holds_for_every_run_and_what_is_not_is_the_level_s():
+    options = Options(tasks=("GoToLocal", "BabyAI-PickupLoc-v0"), envs=64, seed=5, seeds=2)
+    jobs = jobs_of(options)
+    found = [(level.name, config.seed, config.steps) for (level, _, _), config in jobs.items()]
+    steps = [LEVELS[name].steps for name in ("GoToLocal", "PickupLoc")]
+    names = ["GoToLocal", "PickupLoc"]
+    assert found == [(n, seed, s) for seed in (5, 6) for n, s in zip(names, steps, strict=True)]
+    assert {config.envs for config in jobs.values()} == {64}
+    assert options.command("babyai_suite", "--tasks", "GoTo") == (
+        "python experiments/babyai_suite.py --tasks GoTo --envs 64"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: levels_of(["GoToLocl"]), "--tasks GoToLocl.*did you mean 'GoToLocal'"),
+        (lambda: levels_of(["PutNext"]), "--tasks PutNext: there is no such one"),
+        (lambda: chosen(["pppo"], METHODS, "--methods"), "--methods pppo.*did you mean 'ppo'"),
+        (lambda: Options(envs=3).over(VQAConfig()), "--envs: VQAConfig has no such option"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_there_is(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--seeds 0", "--seeds 0; expected 1 or more"),
+        ("--tasks GoToObj --batch-size 7", "GoToObj/ppo/0: --batch-size 7"),
+        ("--results there.json", "not a file of BabyAI's rows"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_made(words, message, tmp_path, capsys):
+    (tmp_path / "there.json").write_text("[1]")
+    with pytest.raises(SystemExit) as end:
+        run_script("babyai_suite", words, tmp_path)
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["there.json"]
+
+
+def test_ways_of_conditioning_get_equally_many_parameters():
+    lines = lines_of(Ways(tasks=("GoToLocal",)))
+    assert [way for _, way in lines] == list(WAYS)
+    sizes = {way: parameters(config) for (_, way), config in lines.items()}
+    assert all(abs(size / sizes["film"] - 1) <= TOLERANCE for size in sizes.values())
+    assert lines[LEVELS["GoToLocal"], "film"].channels == AgentConfig.channels
+    for (_, way), config in lines.items():
+        assert config.conditioning == way
+    with pytest.raises(UserError, match="type more --channels"):
+        of_equal_size(AgentConfig(level="BabyAI-GoToObj-v0"), 10)
+
+
+def test_every_way_and_every_test_has_its_row_in_the_document():
+    found = {(row["part"], row["what"]) for row in read_studies(STUDIES)}
+    ways = {(f"conditioning {task}", title) for task in Ways.tasks for title in WAYS.values()}
+    task = Task.of_config(AgentConfig(instr=(GO,), hold_out=HELD_OUT))
+    assert found == ways | {(PART, name) for name in trials_of(task)}
+    marked = set(re.findall(r"<!-- table: (babyai_studies_\w+) -->", DOCUMENT.read_text()))
+    assert marked == tables(STUDIES).keys()
+
+
+def test_conditioning_ends_with_rows_and_a_picture(tmp_path, capsys):
+    words = f"--tasks GoToObj --ways film none {TINY} --run runs/c --results rows.json"
+    run_script("babyai_conditioning", words, tmp_path)
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert [row["what"] for row in rows] == ["FiLM", "no conditioning"]
+    sizes = [row["figures"]["parameters"] for row in rows]
+    assert abs(sizes[1] / sizes[0] - 1) <= TOLERANCE
+    for row, way in zip(rows, ("film", "none"), strict=True):
+        summary = json.loads((tmp_path / f"runs/c/GoToObj/{way}/0/summary.json").read_text())
+        assert row["figures"]["sampled"] == round(100 * summary["success_rate"], 1)
+        assert f"--tasks GoToObj --ways {way} --levels 32 --steps 256" in row["command"]
+    assert "picture: runs/c/curves.png" in capsys.readouterr().out
+    assert (tmp_path / "runs/c/curves.png").stat().st_size > 0
+
+
+def test_generalisation_ends_with_a_row_a_test(tmp_path, monkeypatch):
+    for name in ("MORE_DISTRACTORS", "BIGGER_ROOMS"):
+        monkeypatch.setattr(babyai_generalisation, name, (10,))
+    clauses = {"two clauses": "go to the {color} {object} and go to the red ball"}
+    monkeypatch.setattr(babyai_generalisation, "TWO_CLAUSES", clauses)
+    run_script("babyai_generalisation", f"{TINY} --run runs/g --results rows.json", tmp_path)
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    figures = json.loads((tmp_path / "runs/g/0/generalisation.json").read_text())
+    assert [row["what"] for row in rows] == list(figures)
+    assert len(rows) == 5
+    for row in rows:
+        of = row["figures"]
+        assert of["sampled"] == round(100 * figures[row["what"]]["sampled"]["success_rate"], 1)
+        assert of["95% from"] <= of["sampled"] <= of["to"]
+        assert of["episodes"] == 3
+    assert (tmp_path / "runs/g/tests.png").stat().st_size > 0
