@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from minigrid.core.actions import Actions
 
-from agents.frame import Moment
+from agents.frame import ACTIONS, Moment
 from agents.video import WORLD_PIXELS, square, write_film
 from envs.demonstrations import Demonstrations
 
@@ -55,7 +54,7 @@ def _moments(world: Any, actions: list[int], name: str) -> Iterator[Moment]:
             view=world.get_frame(tile_size=WORLD_PIXELS // 7, agent_pov=True),
             sentence=world.mission,
             caption=f"{name}, step {step}: {'done' if action is None else 'under way'}",
-            scores=np.array([action == one for one in Actions], np.float32),
+            scores=(np.arange(len(ACTIONS)) == action).astype(np.float32),
             action=action,
             value=reward * DISCOUNT ** (len(actions) - step),
             film=[],

@@ -136,8 +136,7 @@ class DevicePPO(PPO):
         totals = torch.zeros(len(STATISTICS) + 1, device=self.device)
         minibatches, stopped = 0, False
         for _ in range(self.n_epochs):
-            order = torch.randperm(rollout.num_segments, device=self.device)
-            for segments in order.split(self.batch_size // rollout.segment):
+            for segments in self._minibatches():
                 loss, statistics = self._loss(rollout.minibatch(segments, advantage))
                 stopped = self.target_kl is not None and statistics[3] > 1.5 * self.target_kl
                 if stopped:
@@ -153,11 +152,15 @@ class DevicePPO(PPO):
                 break
         if norms:
             with torch.no_grad(), statistics_taken_anew(norms):
-                for rows in torch.randperm(len(advantage), device=self.device).split(
-                    self.batch_size
-                ):
-                    self._loss(rollout.minibatch(rows, advantage))
+                for segments in self._minibatches():
+                    self._loss(rollout.minibatch(segments, advantage))
         self._record(totals / max(minibatches, 1), loss.detach())
+
+    def _minibatches(self) -> tuple[Tensor, ...]:
+        """The rollout's segments in a random order, as many at once as fill a minibatch."""
+        rollout = self.rollout_buffer
+        order = torch.randperm(rollout.num_segments, device=self.device)
+        return order.split(self.batch_size // rollout.segment)
 
     def _loss(self, batch: Minibatch) -> tuple[Tensor, list[Tensor]]:
         """PPO's loss of a minibatch, and its statistics in the order of `STATISTICS`."""

@@ -28,6 +28,7 @@ def learner_state(learner: PPO) -> State:
         "episodes": list(learner.ep_info_buffer or ()),
         "successes": list(learner.ep_success_buffer or ()),
         "worlds": _worlds_state(learner),
+        "starts": learner._last_episode_starts,
         **_memory_state(learner),
         "log": dict(learner.logger.name_to_value),
         "log_counts": dict(learner.logger.name_to_count),
@@ -50,20 +51,19 @@ def restore_learner(learner: PPO, state: State) -> None:
     learner.ep_info_buffer = deque(state["episodes"], maxlen=learner._stats_window_size)
     learner.ep_success_buffer = deque(state["successes"], maxlen=learner._stats_window_size)
     _restore_worlds(learner, state["worlds"])
+    learner._last_episode_starts = state["starts"]
     if learner.policy.memory:
         learner.rollout_buffer.state[-1] = state["memory"]
-        learner._last_episode_starts = state["starts"]
     learner.logger.name_to_value.update(state["log"])
     learner.logger.name_to_count.update(state["log_counts"])
     set_rng_state(state["rng"])
 
 
 def _memory_state(learner: PPO) -> State:
-    """What each world's memory holds, and where an episode begins."""
+    """What each world's memory holds."""
     if not learner.policy.memory:
         return {}
-    memory = learner.rollout_buffer.state[-1].clone()
-    return {"memory": memory, "starts": learner._last_episode_starts}
+    return {"memory": learner.rollout_buffer.state[-1].clone()}
 
 
 def _worlds_state(learner: PPO) -> State:
@@ -73,7 +73,6 @@ def _worlds_state(learner: PPO) -> State:
     monitor, worlds = _stock_worlds(learner)
     return {
         "last_obs": learner._last_obs,
-        "last_episode_starts": learner._last_episode_starts,
         "episode_returns": monitor.episode_returns,
         "episode_lengths": monitor.episode_lengths,
         "replays": [world.state() for world in worlds.envs],
@@ -96,7 +95,6 @@ def _restore_worlds(learner: PPO, state: State) -> None:
                 "install the minigrid version it was made with"
             )
     learner._last_obs = state["last_obs"]
-    learner._last_episode_starts = state["last_episode_starts"]
     monitor.episode_returns = state["episode_returns"]
     monitor.episode_lengths = state["episode_lengths"]
 

@@ -1,8 +1,8 @@
 """minigrid's bot, with an end to each of its thoughts and to its patience with an episode.
 
-The bot plans by searches. A thought takes up to eleven of them; where a level has no solution, and
-here and there where it has one, it searches for ever. Searches are counted, so that the same
-levels are given up on every machine, however busy.
+The bot plans by searches. A thought takes a few of them (eleven at most in some hundred episodes of
+eight levels); where a level has no solution, and here and there where it has one, it searches for
+ever. Searches are counted, so that the same levels are given up on every machine, however busy.
 """
 
 import signal

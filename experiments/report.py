@@ -39,13 +39,21 @@ ROOT = Path(__file__).parent.parent
 RESULTS, MEDIA = ROOT / "docs" / "results", ROOT / "docs" / "media"
 ROWS = RESULTS / "babyai_ppo.json"
 AGENT_SPEED = RESULTS / "babyai_speed.json"
+DEMONSTRATIONS = RESULTS / "demonstrations.json"
 ANSWERERS = RESULTS / "clevr_small.json"
 STATISTICS = RESULTS / "clevr_statistics.json"
 DOCUMENTS = (
     ROOT / "README.md",
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("babyai", "benchmarks", "clevr", "clevr_statistics", "paper")
+        for name in (
+            "babyai",
+            "benchmarks",
+            "clevr",
+            "clevr_statistics",
+            "demonstrations",
+            "paper",
+        )
     ),
 )
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -188,6 +196,7 @@ def filled(document: str) -> str:
         "clevr": lambda: figures_table([p for p in clevr if p not in {*speeds, STATISTICS}]),
         "speed": lambda: figures_table(speeds),
         "agent_speed": lambda: figures_table([AGENT_SPEED]),
+        "demonstrations": lambda: figures_table([DEMONSTRATIONS]),
         "statistics": lambda: measured_by(statistics),
         **{
             f"statistics_{name}": partial(grid, table)

@@ -163,7 +163,6 @@ def test_a_rollout_is_what_the_policy_says_step_by_step_of_the_same_arrays(level
     assert ran_out
 
 
-@torch.no_grad()
 def test_stopped_within_a_rollout_it_goes_on_from_there(levels):
     learner = remembering(levels)
     learner.learn(10_000, lambda local, _: local["step"] < 6)
