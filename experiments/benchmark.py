@@ -6,7 +6,8 @@
     python experiments/benchmark.py --device cuda --worlds 131072 --envs 4096 --batch-size 16384
 
 Measured are steps a second of worlds alone, random actions; steps a second of training, PPO on the
-device and stock PPO with the same network and settings; and how long babyai_ppo.py's training takes
+device and stock PPO with the same network and settings; the same with an LSTM, beside sb3-contrib's
+RecurrentPPO; and how long babyai_ppo.py's training takes
 to 90% and 99% success (time_to_success.py; on a GPU, whose settings are others, leave it out by
 --runs 0). Those compared take turns; figures are medians.
 
@@ -14,8 +15,8 @@ Actions are drawn anew in every turn. Worlds on tensors begin episodes on the le
 before; minigrid and EnvPool make each level while the clock runs. EnvPool is an extra,
 `pip install -e '.[bench]'`; where it is missing a line says so.
 
-Writes docs/results/babyai_speed.json and pictures into docs/media. The whole takes about four
-minutes on two idle cores, half of them for the runs to 99%.
+Writes docs/results/babyai_speed.json and pictures into docs/media. The whole takes about five
+minutes on two idle cores, two of them for the runs to 99%.
 """
 
 import json
@@ -35,6 +36,7 @@ from agents.config import AgentConfig
 if TYPE_CHECKING:
     import torch
     from random_actions import Play
+    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 RESULT = Path(__file__).parent.parent / "docs" / "results" / "babyai_speed.json"
 COMMAND = "python experiments/benchmark.py"
@@ -89,6 +91,7 @@ def main() -> None:
         keep = partial(write, options=options, cuda=device.type == "cuda", hardware="; ".join(both))
         keep(acting_on(options.level), figures=acting(options, device))
         keep(training_on(options.level, options.channels), figures=training(options))
+        keep(remembering_on(options.level, options.channels), figures=remembering(options))
         # Bytes are the same whatever was typed.
         keep(MEMORY, options=Options(), cuda=False, figures=memory())
         if options.runs:
@@ -144,16 +147,41 @@ def acting(options: Options, device: "torch.device") -> dict[str, Any]:
 
 def training(options: Options) -> dict[str, Any]:
     """Steps a second of training, PPO on the device and stock PPO."""
+    from agents.learner import make_learner
+
     config = training_config(options)
     players = {
-        "PPO on the device": learning(config),
-        "stock SB3 PPO on minigrid": learning(training_config(options, engine="sb3")),
+        "PPO on the device": learning(make_learner(config)),
+        "stock SB3 PPO on minigrid": learning(make_learner(training_config(options, engine="sb3"))),
     }
     return compared(players, options.repeats, options.seconds)
 
 
-def training_config(options: Options, **engine: Any) -> AgentConfig:
-    """Same network, same settings; the engine alone differs."""
+def remembering(options: Options) -> dict[str, Any]:
+    """Steps a second of training with an LSTM, on the device and by sb3-contrib."""
+    from recurrent_sb3 import recurrent_ppo
+
+    from agents.learner import make_learner
+
+    config = memory_config(options)
+    ours = make_learner(config)
+    players = {
+        "PPO with an LSTM on the device": learning(ours),
+        "sb3-contrib's RecurrentPPO on minigrid": learning(recurrent_ppo(config, ours)),
+    }
+    return compared(players, options.repeats, options.seconds)
+
+
+def memory_config(options: Options) -> AgentConfig:
+    """As of training, with as many whole segments a minibatch as come near to its samples."""
+    config = training_config(options, memory="lstm")
+    divisors = [d for d in range(1, config.envs + 1) if config.envs % d == 0]
+    segments = min(divisors, key=lambda d: abs(d - config.batch_size / config.segment))
+    return replace(config, batch_size=segments * config.segment)
+
+
+def training_config(options: Options, **change: Any) -> AgentConfig:
+    """Same network, same settings; the engine or the memory alone differs."""
     return AgentConfig(
         level=options.level,
         levels=LEVELS,
@@ -162,20 +190,17 @@ def training_config(options: Options, **engine: Any) -> AgentConfig:
         channels=options.channels,
         device=options.device,
         threads=options.threads,
-        **engine,
+        **change,
     )
 
 
-def learning(config: AgentConfig) -> "Play":
+def learning(learner: "OnPolicyAlgorithm") -> "Play":
     """One update of PPO: a rollout, then its minibatches."""
-    from agents.learner import make_learner
-
-    learner = make_learner(config)
 
     def play() -> int:
         # It ends with its statistics on the host: nothing is left to wait for.
         before = learner.num_timesteps
-        learner.learn(config.envs * config.rollout, reset_num_timesteps=False)
+        learner.learn(learner.n_envs * learner.n_steps, reset_num_timesteps=False)
         return learner.num_timesteps - before
 
     return play
@@ -250,6 +275,11 @@ def training_on(level: str, channels: int) -> str:
     return f"training steps a second, PPO with {channels} channels, {level}"
 
 
+def remembering_on(level: str, channels: int) -> str:
+    """What the row of training with memory says."""
+    return f"training steps a second, PPO with an LSTM and {channels} channels, {level}"
+
+
 def learning_of(task: str) -> str:
     """What the row of the time to success says."""
     return f"time to 90% and 99% success, {task}"
@@ -266,10 +296,12 @@ def planned() -> list[dict[str, Any]]:
         (acting_on(level), ON_TWO),
         (training_on(level, 32), ON_TWO),
         (training_on(level, 32), ""),
+        (remembering_on(level, 32), ""),
         (MEMORY, ""),
         *((learning_of(task), "") for task in TASKS),
         (acting_on(level), ON_GPU),
         (training_on(level, 32), ON_GPU),
+        (remembering_on(level, 32), ON_GPU),
         (training_on(level, 128), f"{ON_GPU} --channels 128"),
     )
     return [

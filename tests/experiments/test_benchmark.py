@@ -17,6 +17,7 @@ import random_actions
 import time_to_success
 from benchmark import Options, acting, compared, memory, planned, training, write
 from random_actions import on_tensors
+from recurrent_sb3 import recurrent_ppo
 from speed_plots import draw
 from time_to_success import Point, measured, reaches, typical
 
@@ -83,6 +84,23 @@ def test_the_learners_differ_in_their_engine_only():
     assert theirs.keys() == ours.policy.state_dict().keys()
     for name, part in ours.policy.state_dict().items():
         assert torch.equal(part, theirs[name]), name
+
+
+def test_both_learners_with_memory_learn():
+    figures = benchmark.remembering(TINY)
+    assert len(figures) == 2
+    check_figures(figures)
+
+
+def test_the_learners_with_memory_are_of_one_size_and_the_settings_are_the_same():
+    config = benchmark.memory_config(Options(envs=12, channels=4))
+    assert config.batch_size == 12 * 20  # of 512 samples, none are left over
+    ours = make_learner(config)
+    theirs = recurrent_ppo(config, ours)
+    for name in ("n_steps", "batch_size", "n_epochs", "n_envs", "gamma", "ent_coef", "vf_coef"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    sizes = [sum(p.numel() for p in one.policy.parameters()) for one in (ours, theirs)]
+    assert sizes[0] == sizes[1]
 
 
 def test_players_take_turns_and_the_first_turn_does_not_count(monkeypatch):
