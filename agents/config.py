@@ -21,6 +21,11 @@ class AgentConfig:
     mixture: tuple[str, ...] = ()
     """Several levels and the share of the episodes that begin on each, such as
     BabyAI-GoToLocal-v0=0.7 BabyAI-PickupLoc-v0=0.3 (engine tensor)."""
+    curriculum: tuple[str, ...] = ()
+    """Levels to learn one after another, the next one when one is solved (engine tensor)."""
+    advance_at: float = 0.95
+    """Share of a level's last 1,000 episodes of training (with sampled actions) that must succeed
+    for it to count as solved (with --curriculum)."""
     hold_out: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """A colour and an object that no sentence of training names together, such as "red key"; repeat
     it for several. Such things still lie about as distractors (envs/hold_out.py)."""

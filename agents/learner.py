@@ -14,6 +14,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 from agents.babyai11 import BabyAIExtractor
 from agents.batched_vec_env import BatchedVecEnv
 from agents.config import AgentConfig
+from agents.curriculum import first_shares
 from agents.device_ppo import DevicePPO, check_segment
 from agents.device_rollout import Rewards
 from agents.extractor import FiLMExtractor
@@ -21,7 +22,7 @@ from agents.guard import RememberingRolloutBuffer
 from agents.levels import level_bank
 from agents.policy import FiLMPolicy
 from agents.start import Start, start_from
-from agents.task import EVALUATION_SEED, Task
+from agents.task import EVALUATION_SEED, Task, tasks_of
 from envs.batched.facades import InstructedWorlds
 from film_rl.run import (
     Checkpointer,
@@ -58,6 +59,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "last_actions": (0, 1024),
     "checkpoint_every": (1, 10**12),
     "eval_episodes": (1, 10**7),
+    "advance_at": (0, 1),
 }
 
 
@@ -88,7 +90,7 @@ def make_learner(config: AgentConfig, run: RunFolder | None = None, parts: int =
                 seed=config.seed,
                 last_actions=config.last_actions,
                 pixels=task.pixels,
-                shares=task.shares,
+                shares=first_shares(config),
             )
         )
     else:
@@ -145,7 +147,8 @@ def check(config: AgentConfig) -> None:
     """
     check_numbers(config)
     choose_precision(config.precision, choose_device(config.device))
-    Task.of_config(config).make().close()
+    for task in tasks_of(config):
+        task.make().close()
 
 
 def check_start(config: AgentConfig) -> Start | None:
@@ -198,8 +201,11 @@ def _check_stock(config: AgentConfig) -> None:
             f"--memory {config.memory}: stock PPO (--engine sb3) has none; type --engine "
             "tensor, or call sb3-contrib's RecurrentPPO with FiLMExtractor (README.md)"
         )
-    if config.mixture:
-        raise UserError("--mixture draws levels from a bank; leave --engine sb3 out")
+    if config.mixture or config.curriculum:
+        raise UserError(
+            "--engine sb3 trains on one task; leave it out: --mixture and --curriculum are of the "
+            "tensor worlds"
+        )
     if config.refresh:
         raise UserError(
             f"--refresh {config.refresh}: minigrid's worlds (--engine sb3) have a new level in "

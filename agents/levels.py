@@ -3,7 +3,7 @@
 Part 0 is the first bank. Each later part is a quarter as large, and takes the place of the oldest
 levels. A part is a function of the configuration and its number alone, so that a file which is not
 there any more can be made again. Levels known to have no solution are left out of training. Of a
-mixture each level has as many, whatever their shares: those are of the episodes.
+mixture or a curriculum each level has as many, whatever their shares: those are of the episodes.
 
     runs/<name>/levels/000000.safetensors  the first bank
                        000012.safetensors  ...  the newest parts
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agents.config import AgentConfig
-from agents.task import Task
+from agents.task import tasks_of
 from envs import EnvError
 from envs.batched import LevelBank
 from envs.batched.join import aligned, stacked
@@ -35,7 +35,7 @@ def level_bank(config: AgentConfig, run: RunFolder | None, parts: int = 0) -> Le
     """
     folder = run.folder("levels") if run else None
     first = level_part(config, 0, folder, all_cores=True)
-    for number, task in enumerate(Task.of_config(config).parts):
+    for number, task in enumerate(tasks_of(config)):
         if number not in first.record[Row.TASK]:
             raise UserError(
                 f"none of the {config.levels} levels is one of '{task}' that can be solved; type a "
@@ -64,7 +64,7 @@ def level_part(
     size = part_size(config)
     bank = LevelBank.generate(
         # Levels have no view.
-        [replace(part, pixels=False).make for part in Task.of_config(config).parts],
+        [replace(task, pixels=False).make for task in tasks_of(config)],
         size if number else config.levels,
         seed=config.seed,
         workers=(os.cpu_count() or 1) if all_cores else 1,
@@ -76,5 +76,5 @@ def level_part(
 
 
 def part_size(config: AgentConfig) -> int:
-    """Levels of each part but the first: of each level of a mixture one at least."""
-    return max(len(Task.of_config(config).parts), config.levels // QUARTERS)
+    """Levels of each part but the first: one at least of each task."""
+    return max(len(tasks_of(config)), config.levels // QUARTERS)

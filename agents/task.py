@@ -8,7 +8,7 @@ import gymnasium
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.config import AgentConfig
-from agents.mixture import EXAMPLE, read_shares
+from agents.mixture import EXAMPLE, check_levels, read_shares
 from envs import expand, level_ids, make_env
 from envs.hold_out import divided
 from envs.mixture import Mixture
@@ -47,15 +47,21 @@ class Task:
 
     @classmethod
     def of_config(cls, config: AgentConfig) -> "Task":
-        """The task of a training run; UserError unless it is given in exactly one way."""
-        if sum(map(bool, (config.instr, config.level, config.mixture))) != 1:
+        """The task of a training run, of a curriculum its last level.
+
+        Raises:
+            UserError: it is not given in exactly one way, or wrongly.
+        """
+        ways = (config.instr, config.level, config.mixture, config.curriculum)
+        if sum(map(bool, ways)) != 1:
             raise UserError(
                 'give either --instr (such as --instr "go to the red ball", repeatable) '
                 "or --level (such as --level BabyAI-GoToLocal-v0) or several levels with their "
-                f"shares (such as {EXAMPLE})"
+                f"shares (such as {EXAMPLE}) or one after another (--curriculum LEVEL LEVEL ...)"
             )
         shares = read_shares(config.mixture)
-        names = config.instr or tuple(shares) or (config.level or "",)
+        check_levels("--curriculum", config.curriculum)
+        names = config.instr or tuple(shares) or (config.level or config.curriculum[-1],)
         if config.hold_out and not config.instr:
             raise UserError(
                 f"--hold-out leaves out sentences, and {names[0]} makes its own; give "
@@ -120,6 +126,14 @@ class Task:
         return "; ".join(self.names) + without
 
 
+def tasks_of(config: AgentConfig) -> tuple[Task, ...]:
+    """What a run trains on: the levels of a mixture or of a curriculum, or its one task."""
+    task = Task.of_config(config)
+    if not config.curriculum:
+        return task.parts
+    return tuple(dataclasses.replace(task, names=level) for level in config.curriculum)
+
+
 TaskLike = Task | str | Sequence[str]
 
 
@@ -159,9 +173,10 @@ def task_for(
     """The task to test a trained agent on: what was typed, or what it was trained on."""
     hold_out: tuple[str, ...] = ()
     mixture: tuple[str, ...] = ()
+    curriculum: tuple[str, ...] = ()
     if not instr and not level:
         instr, level, hold_out = config.instr, config.level, config.hold_out
-        mixture = config.mixture
+        mixture, curriculum = config.mixture, config.curriculum
         room_size = config.room_size if room_size is None else room_size
         distractors = config.distractors if distractors is None else distractors
     typed = dataclasses.replace(
@@ -169,6 +184,7 @@ def task_for(
         instr=instr,
         level=level,
         mixture=mixture,
+        curriculum=curriculum,
         hold_out=hold_out,
         room_size=room_size,
         distractors=distractors,

@@ -11,6 +11,7 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.utils import safe_mean
 
 from agents.config import AgentConfig
+from agents.curriculum import Lessons
 from agents.device_ppo import DevicePPO
 from agents.guard import check_parameters, check_rewards, finite_guard
 from agents.learner import fits_configuration, make_learner
@@ -41,7 +42,8 @@ def train(config: AgentConfig, run: RunFolder) -> tuple[PPO, float]:
         UserError: no checkpoint can be read or written.
     """
     checkpoint = Checkpointer(run.checkpoints).load()
-    state: State = checkpoint.state if checkpoint else {"metrics": None, "seconds": 0.0, "parts": 0}
+    begin = {"metrics": None, "seconds": 0.0, "parts": 0, "lessons": None}
+    state: State = checkpoint.state if checkpoint else begin
     with fits_configuration(run):
         seconds, parts = float(state["seconds"]), int(state["parts"])
     seed_everything(config.seed)
@@ -59,7 +61,11 @@ def train(config: AgentConfig, run: RunFolder) -> tuple[PPO, float]:
         left, supply = config.steps - learner.num_timesteps, None
         if config.refresh and left > 0:
             supply = opened.enter_context(closing(LevelSupply(config, run, parts)))
-        callback = _RunCallback(config, run, metrics, stop, seconds, supply)
+        lessons = None
+        if config.mixture or config.curriculum:
+            with fits_configuration(run):
+                lessons = Lessons(config, learner.env.worlds, state["lessons"])
+        callback = _RunCallback(config, run, metrics, stop, seconds, supply, lessons)
         if left > 0:
             with callback.progress, finite_guard(learner, run.path / "crash"):
                 learner.learn(left, callback, reset_num_timesteps=checkpoint is None)
@@ -79,12 +85,13 @@ class _RunCallback(BaseCallback):
         stop: StopRequest,
         seconds_before: float,
         supply: LevelSupply | None,
+        lessons: Lessons | None,
     ):
         super().__init__()
         self.steps, self.checkpoint_every = config.steps, config.checkpoint_every
         self.checkpointer = Checkpointer(run.checkpoints)
         self.crash_folder = run.path / "crash"
-        self.metrics, self.stop, self.supply = metrics, stop, supply
+        self.metrics, self.stop, self.supply, self.lessons = metrics, stop, supply, lessons
         self.progress = Progress(config.steps, metric="success")
         self.seconds = seconds_before
 
@@ -115,6 +122,9 @@ class _RunCallback(BaseCallback):
         if self.supply:
             share = self.supply.waited / (time.monotonic() - self.started)
             self.logger.record("time/waiting_for_levels", share)
+        if self.lessons:
+            for name, value in self.lessons.look(self.model.n_steps).items():
+                self.logger.record(name, value)
 
     def _on_training_end(self) -> None:
         self._show()
@@ -137,6 +147,7 @@ class _RunCallback(BaseCallback):
             "metrics": self.metrics.position(),
             "seconds": self.seconds,
             "parts": self.supply.parts if self.supply else 0,
+            "lessons": self.lessons.state() if self.lessons else None,
         }
         self.checkpointer.save(self.saved_at, state)
 

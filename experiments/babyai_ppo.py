@@ -4,6 +4,7 @@
     python experiments/babyai_ppo.py --instr "go to the {color} {object}" --distractors 3
     python experiments/babyai_ppo.py --level BabyAI-GoToLocal-v0 --steps 1000000
     python experiments/babyai_ppo.py --mixture BabyAI-GoToLocal-v0=0.7 BabyAI-PickupLoc-v0=0.3
+    python experiments/babyai_ppo.py --curriculum BabyAI-GoToLocal-v0 BabyAI-GoTo-v0
     python experiments/babyai_ppo.py --instr "go to the {color} {object}" --hold-out "red key"
     python experiments/babyai_ppo.py --level BabyAI-GoTo-v0 --init-from runs/babyai-gotolocal-v0
     python experiments/babyai_ppo.py --run runs/go-to-the-red-ball --resume
@@ -39,7 +40,7 @@ def main() -> None:
         # A run to go on with has begun; what it began with may be gone by now.
         if not options.resume and (start := check_start(config)):
             print(start)
-        name = " ".join(config.instr or config.mixture) or str(config.level)
+        name = " ".join(config.instr or config.mixture or config.curriculum) or str(config.level)
         run = open_run(options, config, name)
         with run:
             print(f"run folder: {run.path}")
@@ -73,6 +74,8 @@ def report(run: "RunFolder") -> None:
         f"(argmax {summary['argmax']['overall']['success_rate']:.1%})\n"
         f"{summary['timesteps']:,} steps in {summary['wall_seconds']:.0f} s on {summary['device']}"
     )
+    for level, step in summary.get("level_began", {}).items():
+        print(f"  {level} began after {step:,} steps")
     for level, one in summary.get("per_level", {}).items():
         sampled, argmax = one["sampled"]["success_rate"], one["argmax"]["success_rate"]
         print(f"  {level}: {sampled:.1%} (argmax {argmax:.1%})")

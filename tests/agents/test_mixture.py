@@ -80,7 +80,7 @@ def test_a_mixture_that_cannot_be_is_refused(mixed, words, message):
     ("change", "message"),
     [
         ({"level": LEVELS[0]}, "give either --instr"),
-        ({"engine": "sb3", "refresh": 0}, "leave --engine sb3 out"),
+        ({"engine": "sb3", "refresh": 0}, "--engine sb3 trains on one task; leave it out"),
         ({"hold_out": ("red key",)}, "--hold-out leaves out sentences"),
     ],
 )
