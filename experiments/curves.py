@@ -12,6 +12,7 @@ Curve = Sequence[Sequence[float]]
 """Of (steps, success)."""
 
 COLUMNS = 4  # panels side by side
+KEY = "success of training's episodes over environment steps; a line a seed, grey: 99%"
 
 
 def draw(panels: Mapping[str, Mapping[str, Sequence[Curve]]], title: str, path: Path) -> Path:
@@ -24,11 +25,11 @@ def draw(panels: Mapping[str, Mapping[str, Sequence[Curve]]], title: str, path: 
     """
     wide = min(COLUMNS, len(panels))
     high = ceil(len(panels) / wide)
-    size = (max(6.0, 3.6 * wide), 2.6 * high + 1.2)
+    size = (max(6.0, 3.6 * wide), 2.6 * high + 1.4)
     figure = Figure(figsize=size, dpi=110, layout="constrained")
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(f"{title}\n{KEY}", fontsize=11)
     kinds = list(dict.fromkeys(kind for of in panels.values() for kind in of))
-    grid = figure.subplots(high, wide, squeeze=False, sharey=True).flat
+    grid = list(figure.subplots(high, wide, squeeze=False, sharey=True).flat)
     for axes, (name, of) in zip(grid, panels.items(), strict=False):
         for kind, curves in of.items():
             number = kinds.index(kind)
@@ -48,13 +49,11 @@ def draw(panels: Mapping[str, Mapping[str, Sequence[Curve]]], title: str, path: 
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    for axes in grid:  # places that are left over
+    for axes in grid[len(panels) :]:
         axes.set_visible(False)
     lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
     handles = [lines[kind] for kind in kinds if kind in lines]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(kinds), frameon=False)
-    figure.supxlabel("environment steps of training; a line a seed, grey: 99%", fontsize=9)
-    figure.supylabel("success of training's episodes", fontsize=9)
+    figure.legend(handles=handles, loc="outside lower center", ncols=wide, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return path

@@ -1,6 +1,5 @@
 """BabyAI's table: every level by every method, from sweeps that go on and rows that stay."""
 
-import importlib
 import json
 import re
 import shlex
@@ -17,7 +16,7 @@ from agents.evaluation import wilson_interval
 from agents.task import Task
 from envs import level_ids
 from film_rl.run import UserError
-from tests.experiments.helpers import EXPERIMENTS
+from tests.experiments.helpers import EXPERIMENTS, called, refused
 from vqa.config import VQAConfig
 
 sys.path.insert(0, str(EXPERIMENTS))
@@ -39,21 +38,19 @@ TINY = "--steps 256 --envs 2 --batch-size 40 --levels 32 --channels 4 --eval-epi
 DOCUMENT = EXPERIMENTS.parent / "docs" / "babyai.md"
 
 
-def run_script(name: str, words: str, folder: Path) -> None:
-    """What `python experiments/NAME.py WORDS` does, in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", [name, *shlex.split(words)])
-        importlib.import_module(name).main()
+def told_by(name: str, words: str, folder: Path) -> str:
+    """What `python experiments/NAME.py WORDS` prints when all goes well."""
+    result = called(name, *shlex.split(words), cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory) -> Path:
     """A folder with a sweep of one run, runs/suite, and its rows.json."""
     folder = tmp_path_factory.mktemp("suite")
-    run_script(
-        "babyai_suite", f"--tasks GoToObj {TINY} --run runs/suite --results rows.json", folder
-    )
+    words = f"--tasks GoToObj {TINY} --run runs/suite --results rows.json"
+    told_by("babyai_suite", words, folder)
     return folder
 
 
@@ -92,11 +89,11 @@ def test_each_level_has_its_curve_and_its_film_and_all_have_one_picture(suite):
         assert len(picture.convert("RGB").getcolors(maxcolors=2**24)) > 10
 
 
-def test_a_row_s_command_finds_its_run_there_and_does_not_train_again(suite, capsys):
+def test_a_row_s_command_finds_its_run_there_and_does_not_train_again(suite):
     (row,) = [row for row in json.loads((suite / "rows.json").read_text()) if row["measured"]]
     words = row["command"].removeprefix("python experiments/babyai_suite.py")
-    run_script("babyai_suite", f"{words} --seeds 1 --run runs/suite --results again.json", suite)
-    told = capsys.readouterr().out
+    where = "--seeds 1 --run runs/suite --results again.json"
+    told = told_by("babyai_suite", f"{words} {where}", suite)
     assert "1 runs in runs/suite, 0 left" in told
     assert f"{row['success_rate']:.1%} [" in told
     assert json.loads((suite / "again.json").read_text()) == json.loads(
@@ -201,12 +198,9 @@ def test_what_does_not_exist_is_refused_with_what_there_is(make, message):
         ("--results there.json", "not a file of BabyAI's rows"),
     ],
 )
-def test_nonsense_is_refused_before_anything_is_made(words, message, tmp_path, capsys):
+def test_nonsense_is_refused_before_anything_is_made(words, message, tmp_path):
     (tmp_path / "there.json").write_text("[1]")
-    with pytest.raises(SystemExit) as end:
-        run_script("babyai_suite", words, tmp_path)
-    assert end.value.code == 2
-    assert message in capsys.readouterr().err
+    refused(called("babyai_suite", *shlex.split(words), cwd=tmp_path), message)
     assert [path.name for path in tmp_path.iterdir()] == ["there.json"]
 
 
@@ -231,9 +225,9 @@ def test_every_way_and_every_test_has_its_row_in_the_document():
     assert marked == tables(STUDIES).keys()
 
 
-def test_conditioning_ends_with_rows_and_a_picture(tmp_path, capsys):
+def test_conditioning_ends_with_rows_and_a_picture(tmp_path):
     words = f"--tasks GoToObj --ways film none {TINY} --run runs/c --results rows.json"
-    run_script("babyai_conditioning", words, tmp_path)
+    told = told_by("babyai_conditioning", words, tmp_path)
     rows = json.loads((tmp_path / "rows.json").read_text())
     assert [row["what"] for row in rows] == ["FiLM", "no conditioning"]
     sizes = [row["figures"]["parameters"] for row in rows]
@@ -242,7 +236,7 @@ def test_conditioning_ends_with_rows_and_a_picture(tmp_path, capsys):
         summary = json.loads((tmp_path / f"runs/c/GoToObj/{way}/0/summary.json").read_text())
         assert row["figures"]["sampled"] == round(100 * summary["success_rate"], 1)
         assert f"--tasks GoToObj --ways {way} --levels 32 --steps 256" in row["command"]
-    assert "picture: runs/c/curves.png" in capsys.readouterr().out
+    assert "picture: runs/c/curves.png" in told
     assert (tmp_path / "runs/c/curves.png").stat().st_size > 0
 
 
@@ -251,7 +245,7 @@ def test_generalisation_ends_with_a_row_a_test(tmp_path, monkeypatch):
         monkeypatch.setattr(babyai_generalisation, name, (10,))
     clauses = {"two clauses": "go to the {color} {object} and go to the red ball"}
     monkeypatch.setattr(babyai_generalisation, "TWO_CLAUSES", clauses)
-    run_script("babyai_generalisation", f"{TINY} --run runs/g --results rows.json", tmp_path)
+    told_by("babyai_generalisation", f"{TINY} --run runs/g --results rows.json", tmp_path)
     rows = json.loads((tmp_path / "rows.json").read_text())
     figures = json.loads((tmp_path / "runs/g/0/generalisation.json").read_text())
     assert [row["what"] for row in rows] == list(figures)
