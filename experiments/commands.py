@@ -6,6 +6,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinds import kind_of
+
 from agents.config import AgentConfig
 from vqa.config import PRESETS, VQAConfig
 from vqa.sizes import preset_for
@@ -55,10 +57,9 @@ def on_run(run: "RunFolder", script: str, *words: str) -> str:
 
 def _training(run: "RunFolder") -> str:
     from film_rl.run import RunFolder
-    from film_rl.run.files import read_json
     from vqa.fine_tune import continued
 
-    if "instr" in read_json(run.config_path):
+    if kind_of(run) == "agent":
         agent = run.config(AgentConfig)
         first = ""
         if agent.init_from:
