@@ -28,6 +28,8 @@ class AgentSweepOptions(AgentConfig):
     """The scripts decide what is trained on."""
     level: tyro.conf.Suppress[str | None] = None
     """As `instr`."""
+    mixture: tyro.conf.Suppress[tuple[str, ...]] = ()
+    """As `instr`."""
     hold_out: tyro.conf.Suppress[tuple[str, ...]] = ()
     """As `instr`."""
     room_size: tyro.conf.Suppress[int | None] = None

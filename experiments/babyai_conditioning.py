@@ -23,7 +23,7 @@ import cli
 from agent_sweep import AgentSweepOptions, chosen, levels_of, open_sweep, train_and_assess, work
 from babyai_levels import Level
 from babyai_methods import ppo
-from paper_rows import STUDIES, mean_of, of_runs, read_rows, table, write_rows
+from paper_rows import STUDIES, check_rows, mean_of, of_runs, table, write_rows
 
 from agents.config import AgentConfig, Conditioning
 
@@ -59,7 +59,7 @@ def main() -> None:
     """Train all, then tell."""
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
-        read_rows(options.results)  # now, not only after hours of training
+        check_rows(options.results)  # now, not only after hours of training
         lines = lines_of(options)
         configs = {
             name_of(line, seed): replace(config, seed=seed)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import cli
 from agent_sweep import AgentSweepOptions, open_sweep, work
-from paper_rows import STUDIES, mean_of, of_runs, read_rows, table, write_rows
+from paper_rows import STUDIES, check_rows, mean_of, of_runs, table, write_rows
 
 from agents.config import AgentConfig
 
@@ -56,7 +56,7 @@ def main() -> None:
     """Train, test, tell."""
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
-        read_rows(options.results)  # now, not only after the training
+        check_rows(options.results)  # now, not only after the training
         config = options.over(AgentConfig(instr=(GO,), hold_out=HELD_OUT, steps=STEPS))
         configs = {str(seed): replace(config, seed=seed) for seed in options.all_seeds}
         sweep = open_sweep(options, "babyai-generalisation", configs)
@@ -182,6 +182,8 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     """Success in each test with its interval, the floor beside it; the PNG's path."""
     from matplotlib.figure import Figure
 
+    from film_rl.analysis.style import BLUE, GREY, ORANGE, tidy
+
     figure = Figure(figsize=(9, 0.4 * len(rows) + 1.6), dpi=110, layout="constrained")
     figure.suptitle(f'Trained on "{GO}", tested elsewhere', fontsize=12)
     axes, places = figure.subplots(), range(len(rows))
@@ -192,18 +194,17 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> Path:
         places,
         xerr=[list(side) for side in zip(*ends, strict=True)],
         fmt="o",
-        color="#0072b2",
+        color=BLUE,
         capsize=3,
         label="sampled actions, with their 95% interval",
     )
-    for name, marker, color in (("argmax", "D", "#e69f00"), ("random actions", "|", "#777777")):
+    for name, marker, color in (("argmax", "D", ORANGE), ("random actions", "|", GREY)):
         axes.plot([one[name] for one in of], places, marker, color=color, label=name)
     axes.set_yticks(places, [row["what"] for row in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, 102)
     axes.set_xlabel("episodes that succeed (%)")
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path)
     return path

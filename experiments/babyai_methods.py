@@ -4,7 +4,7 @@ One more method is one more entry of `METHODS`; nothing else knows their names.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from babyai_levels import Level
@@ -46,6 +46,16 @@ def ppo(level: Level) -> AgentConfig:
     )
 
 
+def ppo_gru(level: Level) -> AgentConfig:
+    """The same with a memory: whole segments a minibatch."""
+    return replace(ppo(level), memory="gru", batch_size=640)
+
+
+def ppo_lstm(level: Level) -> AgentConfig:
+    """The same with the memory that BabyAI's agents have."""
+    return replace(ppo_gru(level), memory="lstm")
+
+
 def train_agent(run: "RunFolder", config: AgentConfig) -> None:
     """What babyai_ppo.py does."""
     from babyai_ppo import train_and_finish
@@ -55,4 +65,6 @@ def train_agent(run: "RunFolder", config: AgentConfig) -> None:
 
 METHODS = {
     "ppo": Method("PPO, no memory but the last 32 actions", "reward", ppo, train_agent),
+    "ppo-gru": Method("PPO with a GRU", "reward", ppo_gru, train_agent),
+    "ppo-lstm": Method("PPO with an LSTM", "reward", ppo_lstm, train_agent),
 }

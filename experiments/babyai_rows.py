@@ -65,10 +65,11 @@ def read_rows(path: Path = BABYAI) -> list[Row]:
 
 
 def write_rows(new: Iterable[Row], path: Path = BABYAI) -> None:
-    """Add rows; one takes the place of that of the same training."""
-    from film_rl.run.files import to_json, write_atomically
+    """Add rows; one takes the place of that of the same training. Several processes may add."""
+    from film_rl.run.files import alone_with, to_json, write_atomically
 
-    write_atomically(path, to_json(complete([*read_rows(path), *new])))
+    with alone_with(path):
+        write_atomically(path, to_json(complete([*read_rows(path), *new])))
 
 
 def complete(rows: Sequence[Row]) -> list[Row]:

@@ -8,6 +8,8 @@ from level_curves import COLORS, STYLES
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
+from film_rl.analysis.style import GREY, tidy
+
 Curve = Sequence[Sequence[float]]
 """Of (steps, success)."""
 
@@ -42,13 +44,12 @@ def draw(panels: Mapping[str, Mapping[str, Sequence[Curve]]], title: str, path: 
                     alpha=0.85,
                     label=kind,
                 )
-        axes.axhline(0.99, color="#999999", lw=0.8)
+        axes.axhline(0.99, color=GREY, lw=0.8)
         axes.set_title(name, fontsize=10, loc="left")
         axes.set_ylim(0, 1.02)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
