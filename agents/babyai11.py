@@ -36,7 +36,8 @@ class BabyAIExtractor(InstructionExtractor):
     collect by running means and learn by a batch's, which it should not.
 
     Args:
-        observation_space, precision: as of `InstructionExtractor`.
+        observation_space, precision, attends_to: as of `InstructionExtractor`; the big model's
+            memory attends, by a key without a softmax's usual divisor, as published.
         channels: feature maps C; 128 as published.
         sentence_dim: size of the word embedding and of the GRU.
 
@@ -57,14 +58,21 @@ class BabyAIExtractor(InstructionExtractor):
         channels: int = 128,
         sentence_dim: int = 128,
         precision: torch.dtype = torch.float32,
+        attends_to: int = 0,
     ):
-        super().__init__(observation_space, channels, precision)
+        super().__init__(observation_space, channels, precision, attends_to)
         if self.num_actions:
             raise UserError(
                 "BabyAI 1.1's network is not shown its last actions; type --last-actions 0, or "
                 "make the worlds with last_actions=0"
             )
-        sentence = SentenceConfig(WORDS, sentence_dim, sentence_dim)
+        sentence = SentenceConfig(
+            WORDS,
+            sentence_dim,
+            sentence_dim,
+            bidirectional=attends_to > 0,
+            asker_dim=attends_to,
+        )
         self.network = BabyAINetwork(sentence, channels, self.pixels)
 
     def flat(self, x_BCHW: Tensor, last_BA: Tensor | None) -> Tensor:

@@ -66,6 +66,9 @@ class AgentConfig:
     """FiLM-ed residual blocks: the first per cell (1x1), the others 3x3."""
     sentence_dim: int = 64
     """Size of the GRU that reads the instruction."""
+    sentence: Literal["gru", "attention"] = "gru"
+    """What reads it: a GRU, once; or a GRU in both directions, whose words the memory attends to
+    anew at each step."""
     conditioning: Conditioning = "film"
     """How the instruction steers the CNN: film, bias (gamma := 1), scale (beta := 0), gate (gamma a
     sigmoid, beta := 0), concat, gated_attention (one sigmoid gate behind the last block), none."""

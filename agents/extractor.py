@@ -39,6 +39,8 @@ class InstructionExtractor(BaseFeaturesExtractor):
             first), instruction and perhaps last_actions.
         features_dim: size of the features.
         precision: bfloat16 runs the network under autocast; features are float32 either way.
+        attends_to: size S of the memory's state, where it attends to the sentence's words anew at
+            each step; 0 where a sentence is read once.
 
     Attributes:
         network: what the sentence steers.
@@ -56,25 +58,36 @@ class InstructionExtractor(BaseFeaturesExtractor):
     network: FiLMedNetwork
 
     def __init__(
-        self, observation_space: spaces.Dict, features_dim: int, precision: torch.dtype
+        self,
+        observation_space: spaces.Dict,
+        features_dim: int,
+        precision: torch.dtype,
+        attends_to: int = 0,
     ) -> None:
         super().__init__(observation_space, features_dim)
-        self.precision = precision
+        self.precision, self.attends_to = precision, attends_to
         self.reader: Callable[[Tensor], FiLMParams] | None = None
         self.pixels = is_picture(observation_space["image"])
         actions = observation_space.spaces.get("last_actions")
         self.num_actions = int(actions.high.max()) + 1 if actions else 0
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
-        """Observations as SB3 hands them over (float tensors) -> features (B, features_dim)."""
+        """Observations as SB3 hands them over (float tensors) -> features (B, features_dim).
+
+        An extractor that attends is asked by an empty memory.
+        """
         film_params, sentence_B = self.condition(observations["instruction"].long())
+        if self.attends_to:
+            nothing_BS = torch.zeros(len(sentence_B), self.attends_to, device=sentence_B.device)
+            film_params, sentence_B = self.attend(film_params, sentence_B, nothing_BS)
+        image, last_BA = self.seen(observations)
+        return self.features(image, film_params, sentence_B, last_BA)
+
+    def seen(self, observations: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """View and last actions as `features` takes them, from SB3's observations."""
         last_BA = observations["last_actions"].long() if self.num_actions else None
         image = observations["image"]
-        if self.pixels:
-            image = image if image.is_floating_point() else image / 255
-        else:
-            image = image.long()
-        return self.features(image, film_params, sentence_B, last_BA)
+        return image if self.pixels else image.long(), last_BA
 
     def features(
         self,
@@ -125,9 +138,31 @@ class InstructionExtractor(BaseFeaturesExtractor):
         return self.read(tokens_ST), sentence_B
 
     def read(self, tokens_ST: Tensor) -> FiLMParams:
-        """gamma and beta of each block for each sentence."""
+        """gamma and beta of each block for each sentence.
+
+        Of an extractor that attends what `attend` takes instead: a single pair, the words' states
+        and which are words.
+        """
         with autocast(tokens_ST.device, self.precision):
+            if self.attends_to:
+                assert self.network.encoder is not None
+                return [self.network.encoder.words(tokens_ST)]
             return (self.reader or self.network.condition)(tokens_ST)
+
+    def attend(
+        self, words: FiLMParams, sentence_B: Tensor, state_BS: Tensor
+    ) -> tuple[FiLMParams, Tensor]:
+        """gamma and beta that the memory's state asks for, one a sample; and each sample's row.
+
+        Args:
+            words: of S sentences, as of `read`.
+            sentence_B: which of them is each sample's.
+            state_BS: the memory's, from before the step.
+        """
+        with autocast(state_BS.device, self.precision):
+            ((states_BTD, is_word_BT),) = take(words, sentence_B)
+            film_params = self.network.condition_on(states_BTD, is_word_BT, state_BS)
+        return film_params, torch.arange(len(sentence_B), device=sentence_B.device)
 
 
 class FiLMExtractor(InstructionExtractor):
@@ -140,7 +175,7 @@ class FiLMExtractor(InstructionExtractor):
     convolutions reads each cell's 8 x 8 pixels by themselves, for the same reason.
 
     Args:
-        observation_space, features_dim, precision: as of `InstructionExtractor`.
+        observation_space, features_dim, precision, attends_to: as of `InstructionExtractor`.
         channels: feature maps C.
         blocks: FiLM-ed residual blocks.
         sentence_dim: size of the word embedding and of the GRU.
@@ -158,10 +193,11 @@ class FiLMExtractor(InstructionExtractor):
         conditioning: Conditioning = "film",
         features_dim: int = 128,
         precision: torch.dtype = torch.float32,
+        attends_to: int = 0,
     ):
         if blocks < 1:
             raise ValueError(f"blocks={blocks}; expected at least one FiLM-ed block")
-        super().__init__(observation_space, features_dim, precision)
+        super().__init__(observation_space, features_dim, precision, attends_to)
         image, instruction = observation_space["image"], observation_space["instruction"]
         width, height, _ = SYMBOLS
         self.network = FiLMedNetwork(
@@ -171,6 +207,8 @@ class FiLMExtractor(InstructionExtractor):
                     vocab_size=int(instruction.high.max()) + 1,
                     embedding_dim=sentence_dim,
                     hidden_dim=sentence_dim,
+                    bidirectional=attends_to > 0,
+                    asker_dim=attends_to,
                 ),
                 conditioning=conditioning,
                 channels=channels,

@@ -129,6 +129,8 @@ def policy_options(config: AgentConfig, precision: torch.dtype) -> dict[str, Any
     }
     if ours:
         options |= {"blocks": config.blocks, "conditioning": config.conditioning}
+    if config.sentence == "attention":
+        options["attends_to"] = config.memory_dim * (2 if config.memory == "lstm" else 1)
     return {
         "memory": config.memory,
         "memory_dim": config.memory_dim,
@@ -214,7 +216,23 @@ def _check_stock(config: AgentConfig) -> None:
 
 
 def _check_network(config: AgentConfig) -> None:
-    """BabyAI's network has no options but its sizes."""
+    """BabyAI's network has no options but its sizes; attention needs somebody who attends."""
+    if config.sentence == "attention":
+        if config.memory == "none":
+            raise UserError(
+                "--sentence attention --memory none: it is the memory that attends to the "
+                "sentence; type --memory lstm (or gru), or --sentence gru"
+            )
+        if config.sentence_dim % 2:
+            raise UserError(
+                f"--sentence-dim {config.sentence_dim} with --sentence attention: two GRUs share "
+                f"it; type --sentence-dim {config.sentence_dim + 1}"
+            )
+        if config.network == "ours" and config.conditioning == "none":
+            raise UserError(
+                "--sentence attention --conditioning none: nobody reads the sentence; type "
+                "--sentence gru"
+            )
     fixed = {"last_actions": 0, "conditioning": "film", "blocks": 2}
     for name, value in fixed.items() if config.network == "babyai11" else ():
         if getattr(config, name) != value:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import MultiInputActorCriticPolicy
+from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
@@ -75,6 +76,7 @@ class FiLMPolicy(MultiInputActorCriticPolicy):
         extractor = kwargs.setdefault("features_extractor_class", FiLMExtractor)
         suits = getattr(extractor, "POLICY", {"net_arch": []})
         super().__init__(observation_space, action_space, lr_schedule, **{**suits, **kwargs})
+        self._check_attention()
         if isinstance(self.features_extractor, BabyAIExtractor):
             unit_rows(self)
         else:
@@ -102,11 +104,9 @@ class FiLMPolicy(MultiInputActorCriticPolicy):
             state_BS: of the memory before the first of the steps.
             start_TB: bool, whether a step is its episode's first.
         """
-        last = view.last_actions.flatten(0, 1).long() if view.last_actions.shape[2] else None
-        features = self.features_extractor.features(
-            view.image.flatten(0, 1).long(), film_params, sentence_TB.flatten(), last
-        )
-        return self.judge(features.unflatten(0, sentence_TB.shape), state_BS, start_TB)
+        last = view.last_actions.long() if view.last_actions.shape[2] else None
+        seen = (view.image.long(), last)
+        return self._think(seen, film_params, sentence_TB, state_BS, start_TB)
 
     def think_now(
         self,
@@ -122,8 +122,37 @@ class FiLMPolicy(MultiInputActorCriticPolicy):
 
     def look(self, observations: dict[str, Tensor], state_BS: Tensor, start_B: Tensor) -> Thought:
         """What the agent makes of a single step, given SB3's observations."""
-        features_BD = super().extract_features(observations, self.features_extractor)
-        return _single(self.judge(features_BD[None], state_BS, start_B[None]))
+        extractor, space = self.features_extractor, self.observation_space
+        observations = preprocess_obs(observations, space, self.normalize_images)
+        image, last = extractor.seen(observations)
+        film_params, sentence_B = extractor.condition(observations["instruction"].long())
+        seen = (image[None], None if last is None else last[None])
+        return _single(self._think(seen, film_params, sentence_B[None], state_BS, start_B[None]))
+
+    def _think(
+        self,
+        seen: tuple[Tensor, Tensor | None],
+        film_params: FiLMParams,
+        sentence_TB: Tensor,
+        state_BS: Tensor,
+        start_TB: Tensor,
+    ) -> Thought:
+        """`think` of views and last actions (T, B, ...), as the extractor takes them."""
+        extractor = self.features_extractor
+        if not extractor.attends_to:  # then all steps are seen at once
+            image, last = (None if part is None else part.flatten(0, 1) for part in seen)
+            features = extractor.features(image, film_params, sentence_TB.flatten(), last)
+            return self.judge(features.unflatten(0, sentence_TB.shape), state_BS, start_TB)
+        thoughts = []
+        for step, start_B in enumerate(start_TB):
+            state_BS = state_BS.where(~start_B[:, None], 0)
+            film_now, row_B = extractor.attend(film_params, sentence_TB[step], state_BS)
+            image, last = (None if part is None else part[step] for part in seen)
+            features = extractor.features(image, film_now, row_B, last)
+            thoughts.append(self.judge(features[None], state_BS, start_B[None]))
+            state_BS = thoughts[-1].state
+        log_prob, value, _ = zip(*thoughts, strict=True)
+        return Thought(torch.cat(log_prob), torch.cat(value), state_BS)
 
     def remember(
         self, features_TBD: Tensor, state_BS: Tensor, start_TB: Tensor
@@ -207,6 +236,15 @@ class FiLMPolicy(MultiInputActorCriticPolicy):
             self.memory = Memory(self._memory_kind, self.features_dim, self._memory_dim)
             self.features_dim = self.memory.dim  # what SB3 builds the heads for
         super()._build_mlp_extractor()
+
+    def _check_attention(self) -> None:
+        attends_to = getattr(self.features_extractor, "attends_to", 0)
+        if attends_to and attends_to != self.state_dim:
+            raise UserError(
+                f"the extractor's attends_to is {attends_to}, and the memory's state has size "
+                f"{self.state_dim}; type attends_to={self.state_dim}, which is the size of a GRU's "
+                "output or twice that of an LSTM's"
+            )
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         memory = {"memory": self._memory_kind, "memory_dim": self._memory_dim}

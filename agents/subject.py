@@ -60,6 +60,11 @@ def agent_subject(run: RunFolder, episodes: int, examples: int, device: str) -> 
             "of babyai_ppo.py with --conditioning film, bias, scale, gate or gated_attention"
         )
     agent, config = load_agent(run, device)
+    if config.sentence == "attention":
+        raise UserError(
+            f"{run.path}: its gamma and beta change from step to step (--sentence attention); give "
+            "a run with --sentence gru"
+        )
     extractor = agent.policy.features_extractor
     task = Task.of_config(config)
     sentences = _sentences(task)

@@ -17,6 +17,7 @@ from agents.extractor import InstructionExtractor
 from agents.frame import FrameArtist, Moment, Picture, contact_sheet
 from agents.policy import Arrays, FiLMPolicy
 from agents.task import EVALUATION_SEED, Task, TaskLike, as_task
+from film_rl.film import FiLMParams
 from film_rl.run import UserError
 
 FRAMES_PER_SECOND = 4
@@ -186,10 +187,11 @@ def _inside(
         extractor = policy.q_net.features_extractor
         scores = policy.q_net(batch)[0].cpu().numpy()
         value = float(scores.max())
-    tokens = batch["instruction"].long()
-    film_params = (
-        extractor.condition(tokens)[0] if isinstance(extractor, InstructionExtractor) else []
-    )
+    film_params: FiLMParams = []
+    if isinstance(extractor, InstructionExtractor):
+        film_params, sentence = extractor.condition(batch["instruction"].long())
+        if extractor.attends_to:
+            film_params, _ = extractor.attend(film_params, sentence, policy.recall(state, 1))
     film = [tuple(p[0].float().cpu().numpy() for p in pair) for pair in film_params]
     return scores, value, film
 

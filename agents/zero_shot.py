@@ -129,9 +129,11 @@ def measure(
 def film_of(agent: PPO) -> InstructionExtractor:
     """The agent's FiLM-ed network; a UserError where it has no gamma and beta."""
     extractor = agent.policy.features_extractor
-    if not isinstance(extractor, InstructionExtractor) or extractor.network.generator is None:
+    ours = isinstance(extractor, InstructionExtractor)
+    if not ours or extractor.network.generator is None or extractor.attends_to:
         raise UserError(
-            "the agent has no FiLM parameters to add; give a run with --conditioning film"
+            "the agent has no FiLM parameters of a sentence to add; give a run with --conditioning "
+            "film, and with --sentence gru"
         )
     return extractor
 

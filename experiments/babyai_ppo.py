@@ -7,18 +7,20 @@
     python experiments/babyai_ppo.py --curriculum BabyAI-GoToLocal-v0 BabyAI-GoTo-v0
     python experiments/babyai_ppo.py --instr "go to the {color} {object}" --hold-out "red key"
     python experiments/babyai_ppo.py --level BabyAI-GoTo-v0 --init-from runs/babyai-gotolocal-v0
+    python experiments/babyai_ppo.py --level BabyAI-GoToLocal-v0 --preset babyai11-small
     python experiments/babyai_ppo.py --run runs/go-to-the-red-ball --resume
 
 Cost and expected results: docs/benchmarks.md.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cli
-from training_run import RunOptions, open_run, wanted_config
+from training_run import RunOptions, open_run, typed, wanted_config
 
 from agents.config import AgentConfig
+from agents.presets import PRESETS, ours
 
 if TYPE_CHECKING:
     from film_rl.run import RunFolder
@@ -28,10 +30,14 @@ if TYPE_CHECKING:
 class Options(RunOptions, AgentConfig):
     """A training run, and where it lives."""
 
+    preset: Literal["ours", "babyai11-small", "babyai11-big"] = "ours"
+    """The defaults of all other options; BabyAI 1.1's models and PPO are as published
+    (agents/presets.py)."""
+
 
 def main() -> None:
     """Train (or go on training), then evaluate, plot and film."""
-    options = cli.parse(Options, __doc__ or "")
+    options = read_options()
     with cli.exit_status():
         from agents.learner import check, check_start
 
@@ -47,6 +53,12 @@ def main() -> None:
             if run.summary() is None:
                 train_and_finish(run, config)
             report(run)
+
+
+def read_options() -> Options:
+    """The command line; what it does not say is the preset's."""
+    config = PRESETS.get(typed("--preset", "ours"), ours)()
+    return cli.parse(Options, __doc__ or "", Options(**vars(config)))
 
 
 def train_and_finish(run: "RunFolder", config: AgentConfig) -> None:

@@ -14,7 +14,6 @@ The preset `small` (the default) makes its own data and takes under ten minutes 
 --start a trained network is fine-tuned: all options not typed are then that run's.
 """
 
-import sys
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 
 import cli
 from kinds import run_of
-from training_run import RunOptions, open_run, wanted_config
+from training_run import RunOptions, open_run, typed, wanted_config
 
 from vqa.config import PRESETS, VQAConfig
 from vqa.sizes import preset_for
@@ -77,7 +76,7 @@ def together(options: Options, config: VQAConfig, team: "Team") -> None:
 def read_options() -> Options:
     """The command line; what it does not say is the preset's for the system."""
     preset = typed_preset()
-    default = Options(**vars(preset_for(preset, _typed("--system", "film"))), preset=preset)
+    default = Options(**vars(preset_for(preset, typed("--system", "film"))), preset=preset)
     return cli.parse(Options, __doc__ or "", default)
 
 
@@ -102,13 +101,8 @@ def options_of_start(options: Options) -> Options:
 
 def typed_preset() -> Literal["small", "paper", "fast"]:
     """The preset on the command line, before the rest is read: it is the rest's default."""
-    name = _typed("--preset", "small")
+    name = typed("--preset", "small")
     return name if name in PRESETS else "small"  # type: ignore[return-value]
-
-
-def _typed(option: str, default: str) -> str:
-    words = " ".join(sys.argv[1:]).replace("=", " ").split()
-    return words[words.index(option) + 1] if option in words[:-1] else default
 
 
 def train_and_finish(run: "RunFolder", config: VQAConfig, team: "Team") -> None:

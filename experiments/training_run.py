@@ -1,6 +1,7 @@
 """What the training scripts have in common: a new run folder, or going on with one."""
 
 import dataclasses
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -69,6 +70,12 @@ def open_run(options: RunOptions, config: Any, name: str) -> "RunFolder":
     if options.run:
         return RunFolder.create(options.run, config)
     return RunFolder.create_numbered(Path("runs"), name, config)
+
+
+def typed(option: str, default: str) -> str:
+    """What was typed for an option, looked at before the rest is read: it decides the defaults."""
+    words = " ".join(sys.argv[1:]).replace("=", " ").split()
+    return words[words.index(option) + 1] if option in words[:-1] else default
 
 
 def config_of(options: Any, config_class: type[T]) -> T:

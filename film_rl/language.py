@@ -100,12 +100,15 @@ class SentenceEncoder(nn.Module):
         bidirectional: a second GRU reads the words backwards, each has half of `hidden_dim`.
         attention: z is instead sum_t softmax_t(q . h_t / sqrt(D)) h_t over the words' states h,
             the query q a linear function of the last state.
+        asker_dim: z is instead sum_t softmax_t(k . h_t) h_t, k a linear function of a vector of
+            this size that somebody else gives: `attend`. Hui et al. 2020, "BabyAI 1.1", `attgru`.
 
     Attributes:
         output_dim: size D of z.
 
     Raises:
-        ValueError: `hidden_dim` is odd, so that two directions cannot share it.
+        ValueError: `hidden_dim` is odd, so that two directions cannot share it; the words have two
+            askers.
     """
 
     def __init__(
@@ -116,8 +119,14 @@ class SentenceEncoder(nn.Module):
         *,
         bidirectional: bool = False,
         attention: bool = False,
+        asker_dim: int = 0,
     ) -> None:
         super().__init__()
+        if attention and asker_dim:
+            raise ValueError(
+                f"attention=True and asker_dim={asker_dim}: the words are attended to by the "
+                "sentence's own state or by somebody else; leave one of them out"
+            )
         if bidirectional and hidden_dim % 2:
             raise ValueError(
                 f"hidden_dim={hidden_dim} is odd; with bidirectional=True each direction has half "
@@ -131,9 +140,40 @@ class SentenceEncoder(nn.Module):
             nn.GRU(embedding_dim, width, batch_first=True) if bidirectional else None
         )
         self.query = nn.Linear(hidden_dim, hidden_dim) if attention else None
+        self.key = nn.Linear(asker_dim, hidden_dim) if asker_dim else None
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
-        """Map ids (B, T), 0 only at the end of a row, to the condition z (B, D)."""
+        """Map ids (B, T), 0 only at the end of a row, to the condition z (B, D).
+
+        Where somebody else asks, z is what 0 asks for.
+        """
+        states_BTD, z_BD, is_word_BT = self._states(tokens_BT)
+        if self.key is not None:
+            return self.attend(states_BTD, is_word_BT, z_BD.new_zeros(1, self.key.in_features))
+        if self.query is not None:
+            root = z_BD.shape[1] ** 0.5
+            z_BD = _weighted(states_BTD, is_word_BT, self.query(z_BD), root)
+        return z_BD * is_word_BT.any(dim=1, keepdim=True)
+
+    def words(self, tokens_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """The states (B, T, D) of words, and which of them are words: bool (B, T)."""
+        states_BTD, _, is_word_BT = self._states(tokens_BT)
+        return states_BTD, is_word_BT
+
+    def attend(self, states_BTD: Tensor, is_word_BT: Tensor, asker_BS: Tensor) -> Tensor:
+        """The condition z (B, D) that an asker gets of the `words` of a sentence.
+
+        Raises:
+            ValueError: nobody was to ask.
+        """
+        if self.key is None:
+            raise ValueError("this encoder was made with asker_dim=0; give the asker's size")
+        query_BD = self.key(asker_BS).expand(len(states_BTD), -1)
+        z_BD = _weighted(states_BTD, is_word_BT, query_BD)
+        return z_BD * is_word_BT.any(dim=1, keepdim=True)
+
+    def _states(self, tokens_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """States after each word (B, T, D), after the last (B, D), and which are words (B, T)."""
         is_word_BT = tokens_BT != PAD
         length_B1 = is_word_BT.sum(dim=1, keepdim=True)
         states_BTD, z_BD = self._read(self.gru, tokens_BT, length_B1)
@@ -145,20 +185,23 @@ class SentenceEncoder(nn.Module):
             back_BTD, back_BD = self._read(self.backward_gru, reversed_BT, length_B1)
             z_BD = torch.cat([z_BD, back_BD], dim=1)
             states_BTD = torch.cat([states_BTD, _at(back_BTD, reverse_BT)], dim=2)
-        if self.query is not None:
-            score_BT = (
-                torch.einsum("bd,btd->bt", self.query(z_BD), states_BTD) / z_BD.shape[1] ** 0.5
-            )
-            # The lowest finite number: -inf would make a sentence without words NaN.
-            score_BT = score_BT.masked_fill(~is_word_BT, torch.finfo(score_BT.dtype).min)
-            z_BD = torch.einsum("bt,btd->bd", score_BT.softmax(dim=1), states_BTD)
-        return z_BD * (length_B1 > 0)
+        return states_BTD, z_BD, is_word_BT
 
     def _read(self, gru: nn.GRU, tokens_BT: Tensor, length_B1: Tensor) -> tuple[Tensor, Tensor]:
         # Gathering the state at the last word, not packing, leaves the lengths on the device.
         states_BTD = gru(self.embedding(tokens_BT))[0]
         last_B1 = (length_B1 - 1).clamp(min=0)
         return states_BTD, _at(states_BTD, last_B1)[:, 0]
+
+
+def _weighted(
+    states_BTD: Tensor, is_word_BT: Tensor, query_BD: Tensor, divisor: float = 1.0
+) -> Tensor:
+    """sum_t softmax_t(query . state_t / divisor) state_t over a row's words, (B, D)."""
+    score_BT = torch.einsum("bd,btd->bt", query_BD, states_BTD) / divisor
+    # The lowest finite number: -inf would make a sentence without words NaN.
+    score_BT = score_BT.masked_fill(~is_word_BT, torch.finfo(score_BT.dtype).min)
+    return torch.einsum("bt,btd->bd", score_BT.softmax(dim=1), states_BTD)
 
 
 def _at(states_BTD: Tensor, index_BN: Tensor) -> Tensor:

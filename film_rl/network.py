@@ -103,6 +103,7 @@ class SentenceConfig:
     hidden_dim: int = 64
     bidirectional: bool = False
     attention: bool = False
+    asker_dim: int = 0
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,20 @@ class FiLMedNetwork(nn.Module):
         if self.encoder is None or self.generator is None:
             return []
         film_params: FiLMParams = self.generator(self.encoder(tokens_BT))
+        return film_params
+
+    def condition_on(self, states_BTD: Tensor, is_word_BT: Tensor, asker_BS: Tensor) -> FiLMParams:
+        """`condition`, where the encoder's `asker_dim` says that somebody asks of the words.
+
+        Args:
+            states_BTD: the words' states of each sentence, as of `SentenceEncoder.words`.
+            is_word_BT: which of them are words.
+            asker_BS: who asks each sentence.
+        """
+        assert self.encoder is not None
+        assert self.generator is not None
+        z_BD = self.encoder.attend(states_BTD, is_word_BT, asker_BS)
+        film_params: FiLMParams = self.generator(z_BD)
         return film_params
 
     def modulate(self, x: Tensor, film_params: FiLMParams, rows_B: Tensor | None = None) -> Tensor:

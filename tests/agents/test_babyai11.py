@@ -89,7 +89,7 @@ def test_the_network_is_the_published_one(pixels):
     for row, length in zip(tokens, (5, 1, 72, 9), strict=True):
         row[length:] = 0
     expected = published(extractor.network.state_dict(), image, tokens)
-    given = image.permute(0, 3, 1, 2) if pixels else image.float()  # as SB3 does
+    given = image.permute(0, 3, 1, 2) / 255 if pixels else image.float()  # as SB3 does
     found = extractor({"image": given, "instruction": tokens.float()})
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
