@@ -150,7 +150,7 @@ def test_a_mistake_gets_a_message_and_status_2_and_leaves_nothing_behind(
 def test_a_run_of_an_agent_is_no_question_answerer(tmp_path):
     (tmp_path / "agent").mkdir()
     (tmp_path / "agent" / "config.json").write_text('{"instr": []}')
-    refused(script("clevr_evaluate", "--run", "agent", cwd=tmp_path), "agent", "instr")
+    refused(script("clevr_evaluate", "--run", "agent", cwd=tmp_path), "a run of an agent")
 
 
 def test_two_processes_make_one_run_that_goes_on_in_two(finished):
