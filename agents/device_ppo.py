@@ -72,7 +72,7 @@ class DevicePPO(PPO):
             )
         if self.policy.memory:
             segment = self.segment or self.n_steps
-            check_segment(segment, self.n_steps, self.batch_size)
+            check_segment(segment, self.n_steps, self.batch_size, self.n_envs)
             self.rollout_buffer.remember(self.policy.state_dim, segment)
 
     def collect_rollouts(
@@ -282,7 +282,7 @@ def sample(log_prob_BA: Tensor) -> Tensor:
     return (log_prob_BA - torch.empty_like(log_prob_BA).exponential_().log()).argmax(dim=1)
 
 
-def check_segment(segment: int, rollout: int, batch_size: int) -> None:
+def check_segment(segment: int, rollout: int, batch_size: int, worlds: int) -> None:
     """Refuse segments that divide a rollout or a minibatch with a remainder, with a UserError."""
     if rollout % segment:
         raise UserError(
@@ -290,7 +290,9 @@ def check_segment(segment: int, rollout: int, batch_size: int) -> None:
             f"type --segment {math.gcd(segment, rollout)}"
         )
     if batch_size % segment:
-        near = max(1, round(batch_size / segment)) * segment
+        segments = worlds * rollout // segment
+        fitting = (n for n in range(1, 2 * batch_size // segment + 2) if segments % n == 0)
+        near = segment * min(fitting, key=lambda n: abs(n * segment - batch_size))
         raise UserError(
             f"--batch-size {batch_size} is not a number of whole segments (--segment {segment}); "
             f"type --batch-size {near}"

@@ -182,7 +182,7 @@ def check_numbers(config: AgentConfig) -> None:
     if config.engine == "sb3":
         _check_stock(config)
     elif config.memory != "none":
-        check_segment(config.segment, config.rollout, config.batch_size)
+        check_segment(config.segment, config.rollout, config.batch_size, config.envs)
     if 0 < config.refresh < samples:
         raise UserError(
             f"--refresh {config.refresh}: levels change between two updates, of {samples} steps "
