@@ -83,7 +83,6 @@ def _restore_worlds(learner: PPO, state: State) -> None:
     if isinstance(as_given(learner.env), BatchedVecEnv):
         learner.env.worlds.set_state(state)
         learner._last_obs = _shown(learner, learner.env.worlds.to_numpy(learner.env.worlds.view))
-        learner._last_episode_starts = np.ones(learner.n_envs, bool)  # all is new without memory
         return
     monitor, worlds = _stock_worlds(learner)
     for index, (world, replay) in enumerate(zip(worlds.envs, state["replays"], strict=True)):
