@@ -1,16 +1,17 @@
 """What happens when training is over: evaluation, learning curve, video, summary."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.config import AgentConfig
+from agents.config import AgentConfig, FollowerConfig, ImitationConfig
 from agents.control import language_control
 from agents.device_ppo import DevicePPO
 from agents.evaluation import Engine, evaluate
-from agents.plots import learning_curve
+from agents.plots import IMITATION_PANELS, learning_curve
 from agents.task import EVALUATION_SEED, Task, tasks_of
 from agents.video import record_video
 from film_rl.run import RunFolder, describe_device, read_origin
@@ -20,26 +21,55 @@ from film_rl.run.metrics import read_metrics
 def finish(
     config: AgentConfig, run: RunFolder, learner: PPO, seconds: float, *, film: bool = True
 ) -> None:
-    """Evaluate on fresh worlds, draw, film (or not), export; write summary.json."""
+    """After PPO: evaluate on fresh worlds, draw, film (or not), export; write summary.json."""
+    learned = {
+        "timesteps": learner.num_timesteps,
+        "steps_per_second": round(learner.num_timesteps / seconds, 1),
+        **_curriculum(config, run),
+        **_levels(learner),
+    }
+    curve = learning_curve(run, str(Task.of_config(config)))
+    _conclude(config, run, learner, seconds, curve, learned, film)
+
+
+def finish_imitation(
+    config: ImitationConfig, run: RunFolder, agent: PPO, seconds: float, *, film: bool = True
+) -> None:
+    """After imitation: the same."""
+    lessons = {
+        "demonstrations": config.demonstrations,
+        "advised_episodes": config.rounds * config.round_episodes,
+        "updates": config.updates,
+        "updates_per_second": round(config.updates / seconds, 2),
+    }
+    curve = learning_curve(run, str(Task.of_config(config)), IMITATION_PANELS, "updates")
+    _conclude(config, run, agent, seconds, curve, lessons, film)
+
+
+def _conclude(
+    config: FollowerConfig,
+    run: RunFolder,
+    agent: PPO,
+    seconds: float,
+    curve: Path,
+    learned: dict[str, Any],
+    film: bool,
+) -> None:
+    """What all runs end with; `learned` says from how much."""
     task = Task.of_config(config)
-    figures = assess(learner, task, config.eval_episodes, levels=tasks_of(config))
-    overall = figures["sampled"]["overall"]
-    curve = learning_curve(run, str(task))
-    films = record_video(learner, task, run.folder("videos")) if film else {}
+    figures = assess(agent, task, config.eval_episodes, levels=tasks_of(config))
+    films = record_video(agent, task, run.folder("videos")) if film else {}
     model = run.path / "model.zip"
-    learner.save(model)  # for SB3's ecosystem; this program itself loads checkpoints only
+    agent.save(model)  # for SB3's ecosystem; this program itself loads checkpoints only
     files = {"learning_curve": curve, **films, "model": model}
     summary = {
-        **overall,
-        "timesteps": learner.num_timesteps,
+        **figures["sampled"]["overall"],
+        **learned,
         "wall_seconds": round(seconds, 1),
-        "steps_per_second": round(learner.num_timesteps / seconds, 1),
-        "device": describe_device(learner.device),
+        "device": describe_device(agent.device),
         "seed": config.seed,
         "evaluation_seed": EVALUATION_SEED,
         "start": read_origin(run),
-        **_curriculum(config, run),
-        **_levels(learner),
         **figures,
         "files": {name: str(path.relative_to(run.path)) for name, path in files.items()},
     }

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 from agents.babyai11 import BabyAIExtractor
 from agents.batched_vec_env import BatchedVecEnv
-from agents.config import AgentConfig
+from agents.config import AgentConfig, FollowerConfig, ImitationConfig
 from agents.curriculum import first_shares
 from agents.device_ppo import DevicePPO, check_segment
 from agents.device_rollout import Rewards
@@ -32,8 +32,9 @@ from film_rl.run import (
     choose_precision,
     keep_freed_memory,
 )
+from film_rl.run.files import read_json
 
-RANGES: dict[str, tuple[float, float]] = {
+RANGES: dict[str, tuple[float, float]] = {  # of the options that a configuration has
     "steps": (1, 10**12),
     "seed": (0, EVALUATION_SEED - 1),
     "envs": (1, 2**20),
@@ -57,6 +58,13 @@ RANGES: dict[str, tuple[float, float]] = {
     "value_clip": (0, 1e6),
     "reward_scale": (1e-6, 1e6),
     "last_actions": (0, 1024),
+    "demonstrations": (0, 10**12),
+    "updates": (1, 10**12),
+    "weight_decay": (0, 1000),
+    "rounds": (0, 1000),
+    "round_episodes": (1, 10**7),
+    "eval_every": (1, 10**12),
+    "val_episodes": (1, 10**7),
     "checkpoint_every": (1, 10**12),
     "eval_episodes": (1, 10**7),
     "advance_at": (0, 1),
@@ -153,19 +161,25 @@ def check(config: AgentConfig) -> None:
         task.make().close()
 
 
-def check_start(config: AgentConfig) -> Start | None:
+def check_start(config: FollowerConfig) -> Start | None:
     """What the run to begin with gives, found out before anything is written; see `start_from`."""
     if config.init_from is None:
         return None
     return start_from(untrained_agent(config, config.device).policy, config.init_from)
 
 
-def check_numbers(config: AgentConfig) -> None:
-    """Refuse what is out of range, or does not fit together, with a UserError."""
+def check_agent(config: FollowerConfig) -> None:
+    """Refuse a number that is out of range, or a network that there is not, with a UserError."""
     for name, (low, high) in RANGES.items():
-        value, option = getattr(config, name), f"--{name.replace('_', '-')}"
+        value, option = getattr(config, name, low), f"--{name.replace('_', '-')}"
         if not low <= value <= high:
             raise UserError(f"{option} {value}: expected {low:,} to {high:,}")
+    _check_network(config)
+
+
+def check_numbers(config: AgentConfig) -> None:
+    """Refuse what is out of range, or does not fit together, with a UserError."""
+    check_agent(config)
     if config.seed + config.envs > EVALUATION_SEED:
         raise UserError(
             f"--seed {config.seed}: the worlds of evaluation begin at {EVALUATION_SEED:,}; "
@@ -178,7 +192,6 @@ def check_numbers(config: AgentConfig) -> None:
             f"(--envs {config.envs} x --rollout {config.rollout}); "
             f"type --batch-size {_largest_divisor(samples, config.batch_size)}"
         )
-    _check_network(config)
     if config.engine == "sb3":
         _check_stock(config)
     elif config.memory != "none":
@@ -215,7 +228,7 @@ def _check_stock(config: AgentConfig) -> None:
         )
 
 
-def _check_network(config: AgentConfig) -> None:
+def _check_network(config: FollowerConfig) -> None:
     """BabyAI's network has no options but its sizes; attention needs somebody who attends."""
     if config.sentence == "attention":
         if config.memory == "none":
@@ -243,15 +256,16 @@ def _check_network(config: AgentConfig) -> None:
             )
 
 
-def load_agent(run: RunFolder | str | Path, device: str = "auto") -> tuple[PPO, AgentConfig]:
+def load_agent(
+    run: RunFolder | str | Path, device: str = "auto"
+) -> tuple[PPO, AgentConfig | ImitationConfig]:
     """The agent of a run as its newest good checkpoint has it, and the run's configuration.
 
     Raises:
         UserError: the run is not one, or has no checkpoint yet.
     """
     run = run if isinstance(run, RunFolder) else RunFolder.existing(run)
-    config = run.config(AgentConfig)
-    check_numbers(config)
+    config = config_of(run)
     checkpoint = Checkpointer(run.checkpoints).load()
     if checkpoint is None:
         raise UserError(
@@ -264,11 +278,23 @@ def load_agent(run: RunFolder | str | Path, device: str = "auto") -> tuple[PPO, 
     return agent, config
 
 
-def untrained_agent(config: AgentConfig, device: str) -> PPO:
-    """An agent with the network of a configuration. It has one world, and is not going to learn."""
-    small = dataclasses.replace(
-        config, engine="sb3", envs=1, batch_size=config.rollout, device=device
-    )
+def config_of(run: RunFolder) -> AgentConfig | ImitationConfig:
+    """The configuration of a run of an agent, however it learned; UserError where it is none."""
+    names = read_json(run.config_path)
+    if isinstance(names, dict) and "demos" in names:
+        imitation = run.config(ImitationConfig)
+        check_agent(imitation)
+        return imitation
+    config = run.config(AgentConfig)
+    check_numbers(config)
+    return config
+
+
+def untrained_agent(config: FollowerConfig, device: str) -> PPO:
+    """An agent with the network of a configuration. It has one world, and no PPO to learn by."""
+    names = [field.name for field in dataclasses.fields(FollowerConfig)]
+    shared: dict[str, Any] = {name: getattr(config, name) for name in names} | {"device": device}
+    small = AgentConfig(**shared, engine="sb3", envs=1, rollout=2, batch_size=2)
     return make_learner(small)
 
 

@@ -15,7 +15,6 @@ import torch
 from stable_baselines3 import PPO
 from torch import Tensor
 
-from agents.config import AgentConfig
 from agents.evaluation import (
     Observation,
     begun_on_tensors,
@@ -26,7 +25,7 @@ from agents.evaluation import (
 )
 from agents.extractor import InstructionExtractor, as_pictures
 from agents.frame import ACTIONS
-from agents.learner import load_agent
+from agents.learner import config_of, load_agent
 from agents.task import EVALUATION_SEED, Task
 from envs import parse_instruction, tokenize
 from envs.grammar import COLORS, KINDS, MOVABLE, clauses, descriptions
@@ -53,7 +52,7 @@ def agent_subject(run: RunFolder, episodes: int, examples: int, device: str) -> 
     Raises:
         UserError: the run is not one of a FiLM-ed agent, or has no checkpoint yet.
     """
-    how = run.config(AgentConfig).conditioning
+    how = config_of(run).conditioning
     if how in ("none", "concat"):
         raise UserError(
             f"{run.path}: no gamma and beta steer its network (--conditioning {how}); give a run "

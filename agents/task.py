@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gymnasium
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.config import AgentConfig
+from agents.config import FollowerConfig
 from agents.mixture import EXAMPLE, check_levels, read_shares
 from envs import expand, level_ids, make_env
 from envs.hold_out import divided
@@ -46,7 +46,7 @@ class Task:
         object.__setattr__(self, "names", names)
 
     @classmethod
-    def of_config(cls, config: AgentConfig) -> "Task":
+    def of_config(cls, config: FollowerConfig) -> "Task":
         """The task of a training run, of a curriculum its last level.
 
         Raises:
@@ -126,7 +126,7 @@ class Task:
         return "; ".join(self.names) + without
 
 
-def tasks_of(config: AgentConfig) -> tuple[Task, ...]:
+def tasks_of(config: FollowerConfig) -> tuple[Task, ...]:
     """What a run trains on: the levels of a mixture or of a curriculum, or its one task."""
     task = Task.of_config(config)
     if not config.curriculum:
@@ -164,7 +164,7 @@ def as_task(task: TaskLike, agent: BaseAlgorithm) -> Task:
 
 
 def task_for(
-    config: AgentConfig,
+    config: FollowerConfig,
     instr: tuple[str, ...] = (),
     level: str | None = None,
     room_size: int | None = None,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import cli
+from trained import report
 from training_run import RunOptions, open_run, typed, wanted_config
 
 from agents.config import AgentConfig
@@ -52,7 +53,7 @@ def main() -> None:
             print(f"run folder: {run.path}")
             if run.summary() is None:
                 train_and_finish(run, config)
-            report(run)
+            report(run, f"{(run.summary() or {})['timesteps']:,} steps")
 
 
 def read_options() -> Options:
@@ -74,27 +75,6 @@ def train_and_finish(run: "RunFolder", config: AgentConfig) -> None:
         raise
     print("evaluating, plotting and filming ...")
     finish(config, run, learner, seconds)
-
-
-def report(run: "RunFolder") -> None:
-    """Print the final figures and where everything lies."""
-    summary = run.summary() or {}
-    low, high = summary["success_ci95"]
-    print(
-        f"\n{summary['task']}: success {summary['success_rate']:.1%} [{low:.1%}, {high:.1%}] of "
-        f"{summary['episodes']} fresh episodes "
-        f"(argmax {summary['argmax']['overall']['success_rate']:.1%})\n"
-        f"{summary['timesteps']:,} steps in {summary['wall_seconds']:.0f} s on {summary['device']}"
-    )
-    for level, step in summary.get("level_began", {}).items():
-        print(f"  {level} began after {step:,} steps")
-    for level, one in summary.get("per_level", {}).items():
-        sampled, argmax = one["sampled"]["success_rate"], one["argmax"]["success_rate"]
-        print(f"  {level}: {sampled:.1%} (argmax {argmax:.1%})")
-    if (rate := summary["language_control"]["named_rate"]) is not None:
-        print(f"language control: the object named by a swapped sentence is first in {rate:.1%}")
-    for name, file in {**summary["files"], "summary": "summary.json"}.items():
-        print(f"  {name:15s} {run.path / file}")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ from commands import on_run
 from kinds import run_of
 from paper_rows import PAPER, check_rows, measured, write_rows
 
+from agents.config import AgentConfig
+
 if TYPE_CHECKING:
-    from agents.config import AgentConfig
     from agents.task import Task
     from film_rl.run import RunFolder
 
@@ -72,6 +73,7 @@ def main() -> None:
         }
         write_atomically(run.path / "zero_shot.json", to_json(figures))
         picture = draw(rows, str(task), run.folder("plots") / "zero_shot.png")
+        assert isinstance(config, AgentConfig)  # imitation holds no sentence out
         write_rows([row_of(run, task, rows, config)], options.results)
         print(f"figures: {run.path / 'zero_shot.json'}\npicture: {picture}")
 
@@ -97,7 +99,7 @@ def show(rows: dict[str, Any]) -> None:
 
 
 def row_of(
-    run: "RunFolder", task: "Task", rows: dict[str, Any], config: "AgentConfig"
+    run: "RunFolder", task: "Task", rows: dict[str, Any], config: AgentConfig
 ) -> dict[str, Any]:
     """The figures as a row of docs/results/paper.json."""
     from film_rl.run import choose_device, describe_device

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinds import kind_of
 
-from agents.config import AgentConfig
+from agents.config import AgentConfig, ImitationConfig
 from vqa.config import PRESETS, VQAConfig
 from vqa.sizes import preset_for
 
@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 APPENDED = ("instr", "hold_out")  # options of an agent typed once for each of their values
 
 
-def of_agent(config: AgentConfig) -> str:
+def of_agent(config: AgentConfig | ImitationConfig) -> str:
     """The command that repeats a run, but for its seed."""
     if config.init_from:
         config = replace(config, init_from=f"runs/{Path(config.init_from).resolve().name}")
-    words = ["python", "experiments/babyai_ppo.py"]
+    script = "babyai_ppo"
+    if isinstance(config, ImitationConfig):
+        script, config = "babyai_imitate", replace(config, demos=f"demos/{Path(config.demos).name}")
+    words = ["python", f"experiments/{script}.py"]
     for name in APPENDED:
         for one in getattr(config, name):
             words += [f"--{name.replace('_', '-')}", one]
-    words += typed(config, AgentConfig(), without=("seed", *APPENDED))
+    words += typed(config, type(config)(), without=("seed", *APPENDED))
     return shlex.join(words)
 
 
@@ -56,11 +59,12 @@ def on_run(run: "RunFolder", script: str, *words: str) -> str:
 
 
 def _training(run: "RunFolder") -> str:
+    from agents.learner import config_of
     from film_rl.run import RunFolder
     from vqa.fine_tune import continued
 
     if kind_of(run) == "agent":
-        agent = run.config(AgentConfig)
+        agent = config_of(run)
         first = ""
         if agent.init_from:
             start = RunFolder.existing(agent.init_from)

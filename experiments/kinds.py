@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 Kind = Literal["agent", "question answerer"]
 
 NAMES: dict[Kind, str] = {
-    "agent": "an agent (babyai_ppo.py)",
+    "agent": "an agent (babyai_ppo.py, babyai_imitate.py)",
     "question answerer": "a question answerer (clevr_train.py)",
 }
 HAS: dict[Kind, str] = {"agent": "instr", "question answerer": "image_size"}  # no other kind does

@@ -53,3 +53,24 @@ class TrainedAgent:
         folder = run.path / "other-tasks" / slug(" ".join(self.instr) or str(self.level))
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def report(run: "RunFolder", learned: str) -> None:
+    """Print a trained agent's final figures and where everything lies; from what it learned."""
+    summary = run.summary() or {}
+    low, high = summary["success_ci95"]
+    print(
+        f"\n{summary['task']}: success {summary['success_rate']:.1%} [{low:.1%}, {high:.1%}] of "
+        f"{summary['episodes']} fresh episodes "
+        f"(argmax {summary['argmax']['overall']['success_rate']:.1%})\n"
+        f"{learned} in {summary['wall_seconds']:.0f} s on {summary['device']}"
+    )
+    for level, step in summary.get("level_began", {}).items():
+        print(f"  {level} began after {step:,} steps")
+    for level, one in summary.get("per_level", {}).items():
+        sampled, argmax = one["sampled"]["success_rate"], one["argmax"]["success_rate"]
+        print(f"  {level}: {sampled:.1%} (argmax {argmax:.1%})")
+    if (rate := summary["language_control"]["named_rate"]) is not None:
+        print(f"language control: the object named by a swapped sentence is first in {rate:.1%}")
+    for name, file in {**summary["files"], "summary": "summary.json"}.items():
+        print(f"  {name:15s} {run.path / file}")

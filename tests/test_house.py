@@ -30,7 +30,8 @@ MAY_IMPORT = {
         "random_actions", "recurrent_sb3", "sb3_contrib", "paper_rows", "report", "clevr_train",
         "clevr_sweep", "sweep_tables", "commands", "studies", "microscope_rows", "clevr_cogent",
         "cogent_report", "clevr_systems", "bars", "kinds", "agent_sweep", "babyai_levels",
-        "babyai_methods", "babyai_ppo", "babyai_rows", "curves", "equal_size"},
+        "babyai_methods", "babyai_ppo", "babyai_rows", "curves", "equal_size",
+        "babyai_imitate"},
 }  # fmt: skip
 
 # What could run code from a file, or a string.

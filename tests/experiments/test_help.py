@@ -13,6 +13,8 @@ OPTION_OF = {
     "babyai_demos": "--demonstrations",
     "babyai_evaluate": "--run",
     "babyai_generalisation": "--seeds",
+    "babyai_imitate": "--demos",
+    "babyai_imitation_curve": "--numbers",
     "babyai_ppo": "--run",
     "babyai_suite": "--methods",
     "babyai_video": "--run",
