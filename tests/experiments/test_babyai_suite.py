@@ -240,7 +240,9 @@ def test_conditioning_ends_with_rows_and_a_picture(tmp_path):
     for row, way in zip(rows, ("film", "none"), strict=True):
         summary = json.loads((tmp_path / f"runs/c/GoToObj/{way}/0/summary.json").read_text())
         assert row["figures"]["sampled"] == round(100 * summary["success_rate"], 1)
-        assert f"--tasks GoToObj --ways {way} --levels 32 --steps 256" in row["command"]
+        words = row["command"].split()
+        for word in f"GoToObj {way} --levels 32 --steps 256".split():
+            assert word in words
     assert "picture: runs/c/curves.png" in told
     assert (tmp_path / "runs/c/curves.png").stat().st_size > 0
 
