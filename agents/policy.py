@@ -75,6 +75,9 @@ class FiLMPolicy(MultiInputActorCriticPolicy):
         self._memory_kind, self._memory_dim = memory, memory_dim
         extractor = kwargs.setdefault("features_extractor_class", FiLMExtractor)
         suits = getattr(extractor, "POLICY", {"net_arch": []})
+        if memory != "none" and extractor is FiLMExtractor:
+            options = kwargs.get("features_extractor_kwargs") or {}
+            kwargs["features_extractor_kwargs"] = {"normalize": True, **options}
         super().__init__(observation_space, action_space, lr_schedule, **{**suits, **kwargs})
         self._check_attention()
         if isinstance(self.features_extractor, BabyAIExtractor):

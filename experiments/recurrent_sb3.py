@@ -21,7 +21,6 @@ def recurrent_ppo(config: AgentConfig, ours: "DevicePPO") -> "RecurrentPPO":
     from agents.extractor import FiLMExtractor
     from agents.task import Task
 
-    extractor = ours.policy_kwargs["features_extractor_kwargs"]
     return RecurrentPPO(
         "MultiInputLstmPolicy",
         VecMonitor(DummyVecEnv([Task.of_config(config).make] * config.envs)),
@@ -35,7 +34,7 @@ def recurrent_ppo(config: AgentConfig, ours: "DevicePPO") -> "RecurrentPPO":
         vf_coef=ours.vf_coef,
         policy_kwargs={
             "features_extractor_class": FiLMExtractor,
-            "features_extractor_kwargs": extractor,
+            "features_extractor_kwargs": ours.policy.features_extractor_kwargs,
             "optimizer_kwargs": ours.policy_kwargs["optimizer_kwargs"],
             "lstm_hidden_size": config.memory_dim,
             "shared_lstm": True,

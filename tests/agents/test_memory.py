@@ -281,9 +281,10 @@ def test_its_agent_is_loaded_and_plays_the_same_episodes_on_either_engine(traine
 def test_each_world_has_a_memory_of_its_own_whoever_runs_beside(levels):
     """Argmax episodes do not depend on the worlds beside, though these end at other times."""
     agent = remembering(levels, "gru")
+    torch.manual_seed(3)  # with many another what it does comes to the same if it forgets
     torch.nn.init.normal_(agent.policy.action_net.weight, std=3)  # else nearly no action but one
     task = Task(TASK.names, room_size=6, distractors=2)
-    options = dict(episodes=12, deterministic=True, engine="tensor")
+    options = dict(episodes=24, deterministic=True, engine="tensor")
     alone = evaluate(agent, task, **options, num_envs=1)
     assert alone == evaluate(agent, task, **options, num_envs=7)
     agent.policy.recall = lambda _state, worlds: agent.policy.fresh(worlds)  # it forgets
