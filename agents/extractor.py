@@ -182,8 +182,8 @@ class FiLMExtractor(InstructionExtractor):
         conditioning: film, bias, scale, gate, concat, gated_attention or none
             (`film_rl.NetworkConfig`).
         normalize: layer norm of the features (Ba et al. 2016), for a memory behind them. What
-            leaves a ReLU may grow until a memory's gates saturate and no gradient passes: a GRU
-            without last actions then stays at half of GoToLocal, with it reaches 99%.
+            leaves a ReLU may grow until a memory's gates saturate and no gradient passes: so a
+            GRU without last actions never got beyond half of GoToLocal's episodes.
     """
 
     def __init__(  # noqa: PLR0913
