@@ -4,6 +4,7 @@ Shape suffixes: B samples, S distinct sentences, T words, W H K the view's x, y 
 C feature maps, A last actions, N tiles of which pictures are made.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar
@@ -31,7 +32,7 @@ from film_rl.run.device import autocast
 SQUEEZED_CHANNELS = 16
 
 
-class InstructionExtractor(BaseFeaturesExtractor):
+class InstructionExtractor(BaseFeaturesExtractor, ABC):
     """View, instruction and last actions -> features: what all extractors have in common.
 
     Args:
@@ -125,9 +126,9 @@ class InstructionExtractor(BaseFeaturesExtractor):
         tile_BHW = atlas.numbers(codes_BWHK).transpose(1, 2)
         return F.embedding(tile_BHW, features_NC).permute(0, 3, 1, 2)
 
+    @abstractmethod
     def flat(self, x_BCHW: Tensor, last_BA: Tensor | None) -> Tensor:
         """The blocks' features and the last actions as features (B, features_dim)."""
-        raise NotImplementedError
 
     def condition(self, tokens_BT: Tensor) -> tuple[FiLMParams, Tensor]:
         """gamma and beta of each block for each distinct sentence, and each sample's sentence."""

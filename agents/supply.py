@@ -1,20 +1,17 @@
 """New levels, made by one process in the background while training goes on."""
 
 import multiprocessing
-import os
-import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from agents.config import AgentConfig
 from agents.levels import KEPT, level_part
 from envs.batched.facades import InstructedWorlds
+from envs.workers import end_with_parent, interrupts_held_back
 from film_rl.run import RunFolder, StopRequest, UserError
 
 PATIENCE = 0.2  # seconds between two looks at whether the user wants to stop
@@ -43,7 +40,7 @@ class LevelSupply:
         spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
         self._pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(target=work, args=(theirs, config, self.folder), daemon=True)
-        with _interrupts_held_back():
+        with interrupts_held_back():
             self._process.start()
         theirs.close()  # so that the pipe ends when the process does
         self._order_next()
@@ -109,7 +106,7 @@ class LevelSupply:
 
 def work(pipe: Connection, config: AgentConfig, folder: Path) -> None:
     """The process: makes the parts whose numbers come, and answers None or what went wrong."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):  # the pipe's, when nobody is at its other end any more
         while True:
             number = pipe.recv()
@@ -123,21 +120,3 @@ def _error_of_making(number: int, config: AgentConfig, folder: Path) -> Exceptio
         error.add_note(f"in the process that makes levels:\n{traceback.format_exc()}")
         return error
     return None
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """A process started inside never gets Ctrl-C; this one gets it afterwards."""
-    resource_tracker.ensure_running()  # to start it, as a process's start does, ends the holding
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -55,7 +55,7 @@ class _Team:
     def __init__(self, make: Callable, workers: int):
         spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
         self.pipes: dict[Connection, Any] = {}
-        with _interrupts_held_back():
+        with interrupts_held_back():
             for _ in range(workers):
                 ours, theirs = spawn.Pipe()
                 process = spawn.Process(target=work, args=(theirs, make), daemon=True)
@@ -95,7 +95,7 @@ class _Team:
 
 def work(pipe: Connection, make: Callable) -> None:
     """The process: does the jobs that come."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):  # the pipe's, when nobody is at its other end any more
         while True:
             place, job = pipe.recv()
@@ -110,7 +110,8 @@ def _tried(make: Callable, job: tuple) -> tuple[Any, Exception | None]:
         return None, error
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """In a thread of a process: ends it when the one that made it is over, however that ended."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -118,7 +119,7 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
+def interrupts_held_back() -> Iterator[None]:
     """A process started inside never gets Ctrl-C; this one gets it afterwards."""
     resource_tracker.ensure_running()  # to start it, as a process's start does, ends the holding
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
