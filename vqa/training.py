@@ -23,6 +23,7 @@ from film_rl.run import (
     UserError,
     choose_device,
     choose_precision,
+    keep_freed_memory,
     set_rng_state,
 )
 from vqa.batches import FIRST, Batches, Images, QuestionTable
@@ -80,6 +81,7 @@ def make_learner(config: VQAConfig, vocab_size: int, num_answers: int) -> Learne
     """
     device = choose_device(config.device)
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     model = build_system(config, vocab_size, num_answers)
     precision = choose_precision(config.precision, device)
     return Learner(model, device, precision, config.weight_decay, config.clip)
