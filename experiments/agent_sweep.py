@@ -83,15 +83,18 @@ def open_sweep(options: AgentSweepOptions, name: str, configs: Mapping[str, Any]
     Raises:
         UserError: an option makes no sense, or the folder holds another sweep.
     """
-    from agents.learner import check
+    from agents.learner import check, check_agent
     from film_rl.run import Sweep, UserError
 
     if options.seeds < 1:
         raise UserError(f"--seeds {options.seeds}; expected 1 or more")
     for run, config in configs.items():
-        if isinstance(config, AgentConfig) and config.seed == options.seed:
+        if config.seed == options.seed:
             try:
-                check(config)
+                if isinstance(config, AgentConfig):
+                    check(config)
+                else:  # whether there are demonstrations is found when their turn comes
+                    check_agent(config)
             except UserError as error:
                 raise UserError(f"{run}: {error}") from None
     base = replace(options.base, seed=0)

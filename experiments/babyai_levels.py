@@ -1,4 +1,4 @@
-"""BabyAI's nineteen levels in their paper's order, and how long PPO trains on each."""
+"""BabyAI's nineteen levels in their paper's order, and how long each is trained on."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,11 @@ class Level:
 
     Attributes:
         name: as the papers call it.
-        steps: environment steps of training.
+        steps: environment steps of PPO.
         learning_rate: at the start.
         refresh: steps after which a quarter of the levels gives way to new ones; 0 for never.
+        demonstrations: that imitation learns from.
+        updates: gradient steps of imitation.
         is_in_minigrid: whether minigrid has it.
     """
 
@@ -21,6 +23,8 @@ class Level:
     steps: int = 32_000_000
     learning_rate: float = 1e-3
     refresh: int = 1_000_000
+    demonstrations: int = 10_000
+    updates: int = 10_000
     is_in_minigrid: bool = True
 
     @property

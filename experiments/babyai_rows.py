@@ -12,11 +12,12 @@ A row is a training:
     argmax_ci95        its 95% interval
     episodes           how many fresh episodes
     unsolvable         levels counted apart, because they are proven to have no solution
-    training_episodes  begun in training; null where none were
+    training_episodes  begun by the agent in training; null where none were
     demonstrations     trained on; null where none were
     timesteps          environment steps of training
     wall_seconds       of training
-    curve              at most 60 of (steps, success of training's episodes since the last)
+    curve              at most 60 of (steps, success of training's episodes since the last); of
+                       learning from reward
     hardware, date, commit, command
     measured           false: the row has its command and no figures
 """
@@ -109,17 +110,25 @@ def tables(path: Path = BABYAI) -> dict[str, str]:
 def suite_table(rows: Sequence[Row], levels: Sequence[Level] = NINETEEN) -> str:
     """A line a level, method, command and machine, the figures of its seeds side by side."""
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    lacking: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        groups[row["level"], row["method"], row["command"], row["hardware"]].append(row)
+        if row["measured"]:
+            groups[row["level"], row["method"], row["command"], row["hardware"]].append(row)
+        else:
+            lacking[row["level"]].append(row["method"])
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
     for level in levels:
         if not level.is_in_minigrid:
             lines.append(
                 f"| {level.name} | minigrid has no such level |{' |' * (len(COLUMNS) - 2)}"
             )
-        for key, group in groups.items():
-            if key[0] == level.id:
-                lines.append(f"| {' | '.join(_line(level.name, group))} |")
+        lines += [
+            f"| {' | '.join(_line(level.name, group))} |"
+            for key, group in groups.items()
+            if key[0] == level.id
+        ]
+        if methods := lacking[level.id]:
+            lines.append(f"| {' | '.join(_not_measured(level.name, methods))} |")
     return "\n".join(lines) + "\n"
 
 
@@ -127,12 +136,10 @@ def _line(name: str, group: Sequence[Row]) -> tuple[str, ...]:
     first = group[0]
     method = METHODS[first["method"]]
     beside = [_published(PUBLISHED[name], method.learns_from, which) for which in ("1_0", "1_1")]
-    what = (name, f"`{first['method']}`: {method.title}")
-    if not first["measured"]:
-        return (*what, "not measured", "", "", *beside, "", f"`{first['command']}`", "")
     seeds, newest = ", ".join(str(row["seed"]) for row in group), max(r["date"] for r in group)
     return (
-        *what,
+        name,
+        f"`{first['method']}`: {method.title}",
         "; ".join(map(_success, group)),
         ", ".join(f"{row['argmax_rate']:.1%}" for row in group),
         _amounts(group),
@@ -141,6 +148,13 @@ def _line(name: str, group: Sequence[Row]) -> tuple[str, ...]:
         f"`{first['command']}`",
         f"{first['hardware']}; seed{'s' * (len(group) > 1)} {seeds}; {newest}",
     )
+
+
+def _not_measured(name: str, methods: Sequence[str]) -> tuple[str, ...]:
+    """All that a level lacks, in one line with one command."""
+    command = f"python experiments/babyai_suite.py --tasks {name} --methods {' '.join(methods)}"
+    listed = ", ".join(f"`{method}`" for method in methods)
+    return (name, listed, "not measured", "", "", "", "", "", f"`{command}`", "")
 
 
 def _success(row: Row) -> str:
@@ -197,6 +211,6 @@ def draw_curves(rows: Iterable[Row], path: Path) -> Path:
     panels: dict[str, dict[str, list[list[list[float]]]]] = defaultdict(lambda: defaultdict(list))
     names = {level.id: name for name, level in LEVELS.items()}
     for row in rows:
-        if row["measured"]:
+        if row["curve"]:
             panels[names[row["level"]]][row["method"]].append(row["curve"])
     return draw(panels, "BabyAI", path)

@@ -1,15 +1,17 @@
 """All of BabyAI: levels x methods x seeds, one table beside what was published.
 
     python experiments/babyai_suite.py --tasks GoToRedBall GoToLocal
-    python experiments/babyai_suite.py --tasks BossLevel --seeds 1 --run runs/boss
+    python experiments/babyai_suite.py --tasks BossLevel --methods bc --demonstrations 50000
     python experiments/babyai_suite.py --device cuda --envs 4096 --batch-size 2048
 
 Each run is a run folder as of babyai_ppo.py, with its learning curve, its film, and its evaluation
 on 512 fresh levels of minigrid, with sampled and with argmax actions. How long a level is trained
 stands in babyai_levels.py, what the methods are in babyai_methods.py; options that are typed hold
-for every run. Killed and started again with the same command it goes on; what is finished never
-runs again. A second process with the same command shares the work, on this machine or on another
-one that sees the folder. It ends with a table, a picture of all learning curves, and rows in
+for every run. Methods that imitate make the demonstrations of minigrid's bot that demos/ lacks.
+
+Killed and started again with the same command it goes on; what is finished never runs again. A
+second process with the same command shares the work, on this machine or on another one that sees
+the folder. It ends with a table, a picture of all learning curves, and rows in
 docs/results/babyai.json; `python experiments/report.py` puts them into docs/babyai.md.
 
 Results: docs/babyai.md. All levels by `ppo` are 310 million steps a seed, of which one core takes
@@ -27,6 +29,8 @@ from babyai_levels import LEVELS, Level
 from babyai_methods import METHODS, Config
 from babyai_rows import BABYAI, draw_curves, read_rows, suite_table, write_rows
 
+from agents.config import ImitationConfig
+
 if TYPE_CHECKING:
     from film_rl.run import RunFolder, Sweep
 
@@ -41,9 +45,22 @@ class Options(AgentSweepOptions):
     tasks: tuple[str, ...] = ()
     """Only these levels, such as GoToLocal BossLevel; all that minigrid has when not given."""
     methods: tuple[str, ...] = ("ppo",)
-    """Ways to train, such as ppo; those of babyai_methods.py."""
+    """Ways to train, such as ppo or bc; those of babyai_methods.py."""
+    demonstrations: int = 0
+    """How many a method that imitates learns from; the level's number when 0."""
+    updates: int = 0
+    """Gradient steps of such a method; the level's number when 0."""
     results: Path = BABYAI
     """The file that the rows go to."""
+
+    @property
+    def lessons(self) -> dict[str, Any]:
+        """What is typed of `demonstrations` and `updates`."""
+        return {n: v for n in ("demonstrations", "updates") if (v := getattr(self, n))}
+
+    def for_lessons(self, config: Config) -> Config:
+        """The configuration with these, if it is of imitation."""
+        return replace(config, **self.lessons) if isinstance(config, ImitationConfig) else config
 
 
 def main() -> None:
@@ -67,12 +84,19 @@ def jobs_of(options: Options) -> dict[Job, Config]:
     Raises:
         UserError: a level or method is unknown, or a method lacks an option that was typed.
     """
+    from film_rl.run import UserError
+
     methods, levels = chosen(options.methods, METHODS, "--methods"), levels_of(options.tasks)
     lines = [
-        (level, method, options.over(METHODS[method].config(level)))
+        (level, method, options.for_lessons(options.over(METHODS[method].config(level))))
         for level in levels
         for method in methods
     ]
+    if options.lessons and not any(isinstance(one, ImitationConfig) for _, _, one in lines):
+        raise UserError(
+            f"--{next(iter(options.lessons))}: {', '.join(methods)} learns from no demonstrations; "
+            "leave it out, or type --methods bc"
+        )
     return {
         (level, method, seed): replace(config, seed=seed)
         for seed in options.all_seeds
@@ -96,7 +120,7 @@ def report(options: Options, jobs: dict[Job, Config], sweep: "Sweep[Config]") ->
         ended = sweep.outcome(name_of(job))
         if ended and "failed" in ended:
             print(f"{name_of(job)} failed: {ended['failed']}")
-    if rows:
+    if any(row["curve"] for row in rows):
         print(f"picture: {draw_curves(rows, sweep.path / 'curves.png')}")
     print(f"runs, each with its learning curve and film: {sweep.path}")
     print(f"rows: {options.results}, {len(rows)} of {len(jobs)} runs", flush=True)
@@ -106,7 +130,10 @@ def rows_of(options: Options, jobs: dict[Job, Config], sweep: "Sweep[Config]") -
     """A row of docs/results/babyai.json for each finished run."""
     for job, config in jobs.items():
         run, (level, method, _) = sweep.runs[name_of(job)], job
-        words = ("--tasks", level.name, "--methods", method)
+        words = ["--tasks", level.name, "--methods", method]
+        if isinstance(config, ImitationConfig):
+            for name, value in options.lessons.items():
+                words += [f"--{name}", str(value)]
         if summary := run.summary():
             yield row_of(run, config, summary, level, method) | {
                 "command": options.command("babyai_suite", *words)
@@ -124,7 +151,7 @@ def row_of(run: "RunFolder", config: Config, summary: Row, level: Level, method:
     return {
         "level": level.id,
         "method": method,
-        "engine": config.engine,
+        "engine": getattr(config, "engine", "minigrid"),  # demonstrations are minigrid's
         "seed": config.seed,
         "success_rate": sampled["overall"]["success_rate"],
         "success_ci95": sampled["overall"]["success_ci95"],
@@ -132,7 +159,9 @@ def row_of(run: "RunFolder", config: Config, summary: Row, level: Level, method:
         "argmax_ci95": argmax["success_ci95"],
         "episodes": sampled["overall"]["episodes"],
         "unsolvable": sampled["unsolvable"],
-        "training_episodes": summary.get("training_episodes"),
+        "training_episodes": (
+            summary.get("training_episodes") or summary.get("advised_episodes") or None
+        ),
         "demonstrations": summary.get("demonstrations"),
         "timesteps": summary.get("timesteps"),
         "wall_seconds": summary["wall_seconds"],

@@ -106,6 +106,21 @@ def test_a_row_s_command_finds_its_run_there_and_does_not_train_again(suite):
     )
 
 
+def test_a_method_that_imitates_makes_its_demonstrations_and_finds_them_again(tmp_path):
+    words = "--tasks GoToObj --methods bc --demonstrations 40 --updates 10 --eval-episodes 3"
+    words += " --seeds 1 --channels 4 --run runs/suite --results rows.json"
+    told_by("babyai_suite", words, tmp_path)
+    (row,) = [row for row in json.loads((tmp_path / "rows.json").read_text()) if row["measured"]]
+    assert (row["method"], row["engine"], row["demonstrations"]) == ("bc", "minigrid", 40)
+    assert (row["training_episodes"], row["timesteps"], row["curve"]) == (None, None, [])
+    for word in ["--demonstrations", "40", "--updates", "10", "--channels", "4"]:
+        assert word in row["command"].split()
+    manifest = tmp_path / "demos/babyai-gotoobj-v0/manifest.json"
+    made = manifest.stat().st_mtime_ns
+    assert "1 runs in runs/suite, 0 left" in told_by("babyai_suite", words, tmp_path)
+    assert manifest.stat().st_mtime_ns == made
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([*LEVELS]), st.integers(0, 3), st.floats(0, 1)), max_size=20)
 )
@@ -140,6 +155,16 @@ def test_a_table_tells_seeds_side_by_side_beside_the_published_figures():
     assert [line for line in lines if "PutNext |" in line] == [
         "| PutNext | minigrid has no such level | | | | | | | | |"
     ]
+
+
+def test_what_a_level_lacks_stands_in_one_line_with_one_command():
+    (line,) = [one for one in suite_table(complete([measured()])).splitlines() if "GoToSeq" in one]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[1] == ", ".join(f"`{method}`" for method in METHODS)
+    assert cells[2] == "not measured"
+    assert cells[8] == (
+        f"`python experiments/babyai_suite.py --tasks GoToSeq --methods {' '.join(METHODS)}`"
+    )
 
 
 def test_the_levels_are_those_of_the_paper_and_all_but_one_are_minigrid_s():
@@ -200,6 +225,9 @@ def test_what_does_not_exist_is_refused_with_what_there_is(make, message):
     [
         ("--seeds 0", "--seeds 0; expected 1 or more"),
         ("--tasks GoToObj --batch-size 7", "GoToObj/ppo/0: --batch-size 7"),
+        ("--tasks GoToObj --updates 9", "--updates: ppo learns from no demonstrations"),
+        ("--tasks GoToObj --methods bc --steps 9", "--steps: ImitationConfig has no such option"),
+        ("--methods bc --demonstrations -1", "--demonstrations -1: expected"),
         ("--results there.json", "not a file of BabyAI's rows"),
     ],
 )
