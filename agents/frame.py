@@ -23,7 +23,7 @@ Picture = NDArray[np.uint8]
 ACTIONS = ("left", "right", "forward", "pick up", "drop", "toggle", "done")
 LONGEST_LINE = 120  # characters
 INCHES, DPI = (12.0, 6.75), 80  # 960 x 540 pixels
-UPPER_PART = 0.6  # of the height
+UPPER_PART = 0.64  # of the height
 
 
 @dataclass
