@@ -1,6 +1,6 @@
 """What `analyze.py` can do: each study has figures, lines that say them, and pictures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -253,7 +253,10 @@ def study_arithmetic(subject: Subject, request: Request, note: str) -> Study:
     formula, film_of = _formula(subject, request)
     total = combined([(sign, film_of[one]) for sign, one in formula.terms])
     shown = [one.sentence for one in subject.examples]
-    index = shown.index(formula.target) if formula.target in shown else 0
+    if formula.target in shown:
+        index = shown.index(formula.target)
+    else:
+        index = _telling(subject, film_of.values())
     said = {
         one: _chances(subject, film_params, index)[0].tolist()
         for one, film_params in [*film_of.items(), ("the sum", total)]
@@ -280,6 +283,17 @@ def study_arithmetic(subject: Subject, request: Request, note: str) -> Study:
     title = f"{formula}\nprobabilities: about the picture of “{shown[index]}”"
     drawn = (said, subject.choices, nearest[:NEAREST], title, note)
     return Study(figures, lines, lambda to: [draw_arithmetic(to / "arithmetic.png", *drawn)])
+
+
+def _telling(subject: Subject, said: Iterable[FiLMParams]) -> int:
+    """The example about which these sentences, one each, make the network say most differently."""
+    sentences = list(said)
+
+    def spread(index: int) -> float:
+        chances_SA = torch.cat([_chances(subject, one, index) for one in sentences])
+        return float(chances_SA.std(dim=0, unbiased=False).sum())
+
+    return max(range(len(subject.examples)), key=spread)
 
 
 def _formula(subject: Subject, request: Request) -> tuple[Formula, dict[str, FiLMParams]]:
