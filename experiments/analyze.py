@@ -114,7 +114,8 @@ def _subject(run: "RunFolder", options: Options) -> "Subject":
 
 def _analyze(run: "RunFolder", subject: "Subject", options: Options) -> None:
     """Each analysis in turn: its figures and pictures written, its lines printed."""
-    from studies import STUDIES, NotHereError, Request
+    from studies import STUDIES
+    from study import NotHereError, Request
 
     from film_rl.run import UserError
     from film_rl.run.files import to_json, write_atomically

@@ -24,14 +24,10 @@ MAY_IMPORT = {
         "matplotlib", "PIL", "imageio", "tyro",
     },
     "experiments": {
-        "film_rl", "envs", "agents", "vqa", "torch", "numpy", "PIL", "tyro", "rich", "cli",
-        "trained", "answerer", "training_run", "plain_film", "stable_baselines3",
-        "envpool", "matplotlib", "time_to_success", "speed_plots", "level_curves", "published",
-        "random_actions", "recurrent_sb3", "sb3_contrib", "paper_rows", "report", "clevr_train",
-        "clevr_sweep", "sweep_tables", "commands", "studies", "microscope_rows", "clevr_cogent",
-        "cogent_report", "clevr_systems", "bars", "kinds", "agent_sweep", "babyai_levels",
-        "babyai_methods", "babyai_ppo", "babyai_rows", "curves", "equal_size",
-        "babyai_imitate"},
+        "film_rl", "envs", "agents", "vqa", "torch", "numpy", "PIL", "tyro", "rich",
+        "stable_baselines3", "sb3_contrib", "envpool", "matplotlib",
+        *(path.stem for path in (ROOT / "experiments").glob("*.py")),
+    },
 }  # fmt: skip
 
 # What could run code from a file, or a string.
