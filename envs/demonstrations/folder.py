@@ -125,14 +125,15 @@ def make_demonstrations(
         progress: hears how many there are.
 
     Raises:
-        EnvError: for a folder of others, a damaged shard, a task that there is not, or one that the
-            bot fails in.
+        EnvError: for a folder of others or of other things, a damaged shard, a task that there is
+            not, or one that the bot fails in.
         OSError: there is no place on the disk; what has been written is whole.
     """
     if count < 1:
         raise EnvError(f"{count} demonstrations; expected 1 or more")
     source.make_env().close()  # a mistake is found before anything is written
     path = Path(path)
+    _check_place(path)
     (path / "shards").mkdir(parents=True, exist_ok=True)
     with FileLock(path / ".lock"):  # who comes second waits, and finds them made
         folder = _begun(path, source)
@@ -147,14 +148,21 @@ def make_demonstrations(
     return folder
 
 
+def _check_place(path: Path) -> None:
+    """Raise an EnvError where the folder holds something else."""
+    there = sorted(p.name for p in path.glob("[!.]*"))
+    if there and not {"manifest.json", "shards"} & {*there}:
+        raise EnvError(f"{path} holds no demonstrations but {there[0]}: type another folder")
+
+
 def _begun(path: Path, source: Source) -> Folder:
     if not (path / "manifest.json").exists():
         Folder(path, source).save()
     folder = Folder.open(path)
     if folder.source != source:
         raise EnvError(
-            f"{path} holds demonstrations of {folder.source}; given is {source}: type another "
-            "folder"
+            f"{path} holds demonstrations of {folder.source}; asked for are those of {source}: "
+            "type another folder"
         )
     return folder
 

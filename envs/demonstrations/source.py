@@ -62,6 +62,9 @@ class Source:
                 "folder of others, or make them with experiments/babyai_demos.py"
             )
 
+    def __str__(self) -> str:
+        return f"{self.worlds}, seed {self.seed}, shards of {self.shard} levels"
+
     @property
     def worlds(self) -> str:
         """The task and its options, in words."""

@@ -184,6 +184,10 @@ def test_a_mistake_leaves_nothing_behind(tmp_path):
     with pytest.raises(EnvError, match="seed is -1"):
         Source("BabyAI-GoToLocal-v0", seed=-1)
     assert not list(tmp_path.iterdir())
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(EnvError, match=r"no demonstrations but thesis.tex"):
+        make_demonstrations(tmp_path, SOURCE, 5)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_full_disk_is_told_and_what_was_written_stays_whole(made, tmp_path):
