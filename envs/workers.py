@@ -87,10 +87,15 @@ class _Team:
     def _death(self, pipe: Connection) -> EnvError:
         process = self.pipes[pipe]
         process.join()
-        return EnvError(
-            f"a process that was at work ended with exit code {process.exitcode} (if -9, perhaps "
-            "for want of memory: type a smaller --workers); the same command goes on"
+        advice = (
+            "if -9, perhaps for want of memory: type a smaller --workers; the same command goes on"
         )
+        if process.exitcode == 1:
+            advice = (
+                "it may have had no chance to begin: a script that starts processes does so below "
+                "if __name__ == '__main__':, because each of them imports the script"
+            )
+        return EnvError(f"a process ended with exit code {process.exitcode} ({advice})")
 
 
 def work(pipe: Connection, make: Callable) -> None:

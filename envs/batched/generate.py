@@ -1,6 +1,5 @@
 """Levels made by minigrid's generators, in several processes."""
 
-import multiprocessing
 from collections.abc import Callable, Sequence
 
 import gymnasium as gym
@@ -10,6 +9,7 @@ from envs.batched.pack import Level, check_kind, pack
 from envs.batched.record import Row
 from envs.errors import EnvError
 from envs.make import make_env
+from envs.workers import mapped
 
 Maker = Callable[[], gym.Env]
 CHUNK = 256  # levels that a process makes at a time
@@ -36,13 +36,8 @@ def generate_levels(
     end = start + count
     firsts = range(start, end, CHUNK)
     jobs = [(makers, range(first, min(first + CHUNK, end)), seed) for first in firsts]
-    if workers == 1 or len(jobs) == 1:
-        chunks = [_levels(*job) for job in jobs]
-    else:
-        # Not forked: a forked copy of a process that runs threads, as torch does, may hang.
-        with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
-            chunks = pool.starmap(_levels, jobs, chunksize=1)
-    return [level for chunk in chunks for level in chunk]
+    chunks = dict(mapped(_levels, jobs, workers))
+    return [level for place in range(len(jobs)) for level in chunks[place]]
 
 
 def level_seed(seed: int, index: int) -> int:

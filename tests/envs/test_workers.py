@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +30,27 @@ def test_every_job_is_done_once_whoever_does_it():
     assert list(mapped(square, [], 2)) == []
     with pytest.raises(EnvError, match="0 workers"):
         list(mapped(square, jobs, 0))
+
+
+def test_a_script_that_its_processes_cannot_import_is_told_what_to_write(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from envs.batched import LevelBank\n"
+        "LevelBank.generate('BabyAI-GoToObj-v0', 512, workers=2)\n"
+    )
+    root = Path(__file__).parents[2]
+    ended = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 1
+    *_, last = ended.stderr.strip().splitlines()
+    assert "exit code 1" in last
+    assert "below if __name__ == '__main__':" in last
 
 
 def test_a_mistake_in_a_process_is_raised_here_and_a_death_is_told():
