@@ -9,7 +9,7 @@ import torch
 
 from agents.learner import make_learner
 from envs.batched import BatchedBabyAI, LevelBank
-from tests.experiments.helpers import EXPERIMENTS, refused, script
+from tests.experiments.helpers import EXPERIMENTS, called, refused
 
 sys.path.insert(0, str(EXPERIMENTS))
 import benchmark
@@ -229,4 +229,4 @@ def test_success_is_measured_outside_the_clock(monkeypatch, tmp_path):
     ],
 )
 def test_a_mistake_gets_a_message_and_status_2(arguments, words, tmp_path):
-    refused(script("benchmark", *arguments, cwd=tmp_path), *words)
+    refused(called("benchmark", *arguments, cwd=tmp_path), *words)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.experiments.helpers import refused, script
+from tests.experiments.helpers import called, refused, script
 from tests.experiments.test_clevr_scripts import SMALL
 from vqa.write_folder import SplitRules, write_split
 
@@ -80,4 +80,4 @@ def test_nonsense_is_refused(name, arguments, words, work):
     if name == "clevr_ask":
         picture = next((work / "data/images/val").glob("*.png"))
         arguments = ("--run", "run", "--image", str(picture), *arguments)
-    refused(script(name, *arguments, cwd=work), *words)
+    refused(called(name, *arguments, cwd=work), *words)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.experiments.helpers import EXPERIMENTS, refused, script
+from tests.experiments.helpers import EXPERIMENTS, called, refused, script
 
 SMALL = (
     "--instr", "go to the red ball", "--room-size", "5", "--distractors", "1", "--steps", "512",
@@ -143,7 +143,7 @@ def test_a_mistake_gets_a_message_and_status_2_and_leaves_nothing_behind(
     arguments, words, tmp_path
 ):
     (tmp_path / "file").write_text("")
-    refused(script("babyai_ppo", *arguments, cwd=tmp_path), *words)
+    refused(called("babyai_ppo", *arguments, cwd=tmp_path), *words)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -156,8 +156,8 @@ def test_a_full_disk_ends_training_with_a_message(tmp_path):
 
 def test_a_mistake_about_a_run_is_told_by_every_script(finished):
     for name in ("babyai_evaluate", "babyai_video"):
-        refused(script(name, "--run", "runs/smal", cwd=finished), "runs/small")
-        refused(script(name, "--run", "runs/small", "--episodes", "0", cwd=finished), "1")
+        refused(called(name, "--run", "runs/smal", cwd=finished), "runs/small")
+        refused(called(name, "--run", "runs/small", "--episodes", "0", cwd=finished), "1")
         refused(
-            script(name, "--run", "runs/small", "--instr", "go to ball", cwd=finished), "^", "the"
+            called(name, "--run", "runs/small", "--instr", "go to ball", cwd=finished), "^", "the"
         )
