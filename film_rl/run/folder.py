@@ -140,7 +140,7 @@ class RunFolder:
         except Timeout:
             raise InUseError(
                 f"{self.path} is in use by {self.owner()}; wait for it, stop it, or choose another "
-                "--run"
+                "folder"
             ) from None
         except OSError as error:
             raise UserError(f"cannot write the run folder {self.path}: {error.strerror}") from error
