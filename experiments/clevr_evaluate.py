@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import cli
 from answerer import TrainedAnswerer
+from commands import on_run, typed
+from paper_rows import Row, check_rows, measured, write_rows
+from sweep_tables import data_of
 
 if TYPE_CHECKING:
+    from film_rl.run import RunFolder
+    from vqa.config import VQAConfig
     from vqa.dataset import Dataset
     from vqa.learner import Learner
     from vqa.training import Split
@@ -35,6 +40,9 @@ class Options(TrainedAnswerer):
     """Where to write the figures; evaluation-SPLIT.json in the run folder when not given."""
     predictions: Path | None = None
     """Also write the answers, a line a question, in the order of the file."""
+    results: Path | None = None
+    """A file of rows that the counting errors are added to, such as docs/results/paper.json;
+    report.py then writes docs/paper.md anew."""
 
 
 def main() -> None:
@@ -45,6 +53,8 @@ def main() -> None:
         from film_rl.run.files import write_atomically
         from vqa.prepare import data_folder, features_for, open_split, to_split, unknown_words
 
+        if options.results:
+            check_rows(options.results)
         if options.images < 0:
             raise UserError(f"--images {options.images}; expected 1 or more, or 0 for all")
         run, learner, config, vocabulary = options.load()
@@ -73,6 +83,28 @@ def main() -> None:
             _write(path, figures, str(root), options.split)
             _show(figures, str(run.path))
             print(f"figures: {path}")
+            if options.results:
+                write_rows([_row(options, run, config, figures)], options.results)
+                print(f"rows: {options.results}")
+
+
+def _row(options: Options, run: "RunFolder", config: "VQAConfig", figures: dict[str, Any]) -> Row:
+    """How far off wrong counts are, as a row of docs/results/paper.json."""
+    errors = figures["counting_errors"]
+    words = typed(options, Options(run=options.run), without=("run", "out", "results", "device"))
+    return measured(
+        "errors",
+        "wrong counts that are off by one, %",
+        96.1,
+        {
+            "off by one": round(100 * errors["by_distance"].get("1", 0.0), 1),
+            "wrong counts": errors["errors"],
+        },
+        data=data_of(config),
+        command=on_run(run, "clevr_evaluate", *words),
+        hardware=(run.summary() or {})["device"],
+        seeds=[config.seed],
+    )
 
 
 def _assess(

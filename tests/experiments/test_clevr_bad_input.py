@@ -56,8 +56,15 @@ def test_a_cyclic_program_is_named_in_a_training(work, damaged):
 
 def test_words_that_training_did_not_hold_are_told(work, damaged):
     damaged("questions", lambda questions: questions[0].update(question="zebras?"))
-    result = script("clevr_evaluate", *RUN, "--out", "e.json", cwd=work)
+    (work / "rows.json").write_text("[]")
+    written = ("--out", "e.json", "--results", "rows.json")
+    result = script("clevr_evaluate", *RUN, *written, cwd=work)
     assert result.returncode == 0, result.stderr
+    (row,) = json.loads((work / "rows.json").read_text())
+    errors = json.loads((work / "e.json").read_text())["counting_errors"]
+    assert row["figures"]["wrong counts"] == errors["errors"]
+    share = errors["by_distance"].get("1", 0.0)
+    assert row["figures"]["off by one"] == pytest.approx(100 * share, abs=0.05)
     told = " ".join(result.stdout.split())
     assert "CLEVR_val_questions.json, question 0: 'zebras'" in told
     figures = json.loads((work / "e.json").read_text())["consistency"]
