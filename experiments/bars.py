@@ -47,8 +47,9 @@ def draw(title: str, rows: Sequence[str], pair: tuple[Bars, Bars], axis: str, pa
         axes.barh(places, percents, 0.38, color=bars.color, label=bars.name)
         if bars.intervals:
             ends = list(zip(percents, bars.intervals, strict=True))
-            below = [here - 100 * low for here, (low, _) in ends]
-            above = [100 * high - here for here, (_, high) in ends]
+            # An end at 100% itself may lie a rounding error inside.
+            below = [max(0.0, here - 100 * low) for here, (low, _) in ends]
+            above = [max(0.0, 100 * high - here) for here, (_, high) in ends]
             axes.errorbar(percents, places, xerr=[below, above], fmt="none", ecolor=BLACK,
                           alpha=0.7, capsize=3)  # fmt: skip
         if bars.published is not None:

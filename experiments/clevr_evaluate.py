@@ -16,7 +16,6 @@ import cli
 from answerer import TrainedAnswerer
 from commands import on_run, typed
 from paper_rows import Row, check_rows, measured, write_rows
-from sweep_tables import data_of
 
 if TYPE_CHECKING:
     from film_rl.run import RunFolder
@@ -90,6 +89,8 @@ def main() -> None:
 
 def _row(options: Options, run: "RunFolder", config: "VQAConfig", figures: dict[str, Any]) -> Row:
     """How far off wrong counts are, as a row of docs/results/paper.json."""
+    from sweep_tables import data_of
+
     errors = figures["counting_errors"]
     words = typed(options, Options(run=options.run), without=("run", "out", "results", "device"))
     return measured(
