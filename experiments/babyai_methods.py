@@ -97,14 +97,15 @@ def train_agent(run: "RunFolder", config: AgentConfig) -> None:
 
 def train_on_demonstrations(run: "RunFolder", config: ImitationConfig) -> None:
     """Make the demonstrations that are lacking; then what babyai_imitate.py does."""
+    import babyai_demos
     from babyai_imitate import train_and_finish
 
-    from agents.demos import completed, source_of
-    from envs.demonstrations import make_demonstrations
+    from agents.demos import completed
 
-    print(f"{config.demonstrations:,} demonstrations in {config.demos}", flush=True)
-    processes = os.cpu_count() or 1
-    make_demonstrations(config.demos, source_of(config), config.demonstrations, workers=processes)
+    wanted = babyai_demos.Options(
+        level=config.level, demonstrations=config.demonstrations, out=Path(config.demos)
+    )
+    babyai_demos.make(wanted, workers=os.cpu_count() or 1)
     train_and_finish(run, completed(config))
 
 

@@ -12,9 +12,9 @@ table beside the published numbers, pictures, and rows in docs/results/paper.jso
 Expected at small scale: most rows within a few points of each other, as in the paper. Without FiLM
 in any block the question is never read, and what is left are the answers most frequent for such a
 picture. A training takes as long as clevr_train.py's: on two cores under ten minutes. Rows that are
-one network share their runs: `--table all` is 28 networks a seed at small scale. The presets read
-pixels; so `raw-pixels` is `film`, unless features are asked for (--inputs features --stem-layers 1
---shift 0).
+one network share their runs, with clevr_systems.py as well: `--table all` is 28 networks a seed at
+small scale. The presets read pixels; so `raw-pixels` is `film`, unless features are asked for
+(--inputs features --stem-layers 1 --shift 0).
 """
 
 from dataclasses import dataclass

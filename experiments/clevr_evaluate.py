@@ -8,7 +8,7 @@ Writes evaluation-SPLIT.json into the run folder (or --out): overall, the paper'
 about one image, images swapped between scenes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,11 @@ def _row(options: Options, run: "RunFolder", config: "VQAConfig", figures: dict[
     from sweep_tables import data_of
 
     errors = figures["counting_errors"]
-    words = typed(options, Options(run=options.run), without=("run", "out", "results", "device"))
+    # Folders by their names alone: where they lie is a matter of the machine.
+    named = replace(options, data=options.data and Path(options.data.name))
+    without = ("run", "out", "results", "predictions", "device")
+    words = typed(named, Options(run=options.run), without)
+    asked = f"{named.data} {options.split}" if named.data else options.split
     return measured(
         "errors",
         "wrong counts that are off by one, %",
@@ -101,7 +105,7 @@ def _row(options: Options, run: "RunFolder", config: "VQAConfig", figures: dict[
             "off by one": round(100 * errors["by_distance"].get("1", 0.0), 1),
             "wrong counts": errors["errors"],
         },
-        data=data_of(config),
+        data=f"{data_of(config)}; {figures['overall']['questions']:,} questions of {asked}",
         command=on_run(run, "clevr_evaluate", *words),
         hardware=(run.summary() or {})["device"],
         seeds=[config.seed],

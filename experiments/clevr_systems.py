@@ -8,7 +8,8 @@ Each system is trained with several seeds; options that are typed hold for all s
 typed is the preset's for the system. Killed and started again with the same command it goes on;
 what is finished never runs again. A second process with the same command shares the work, on this
 machine or on another one that sees the folder. It ends with a table beside the published numbers,
-a picture, and rows in docs/results/paper.json. Runs of FiLM are shared with clevr_ablations.py.
+a picture, and rows in docs/results/paper.json. Networks that clevr_ablations.py has too
+(film, scale, bias, none) are trained once for both.
 
 Expected at small scale: FiLM above SA, CNN+LSTM and LSTM by more than the spread of the seeds. A
 training takes about as long as clevr_train.py's, of some systems up to three times as long.

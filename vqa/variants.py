@@ -12,7 +12,7 @@ none: with three blocks 3-4 and 2-4 are the same network.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from vqa.config import VQAConfig
 
@@ -41,10 +41,17 @@ def _with(**options: object) -> Callable[[VQAConfig], VQAConfig]:
     return partial(replace, **options)
 
 
+# Without FiLM these change nothing; the system without it does not take them.
+_OF_FILM: dict[str, Any] = {
+    name: getattr(VQAConfig(), name)
+    for name in ("gamma_fn", "generator", "placement", "film_blocks", "film_penalty")
+}
+
+
 def _film_in_first(kept: int, config: VQAConfig) -> VQAConfig:
     """FiLM in the blocks that the paper's four-block network keeps it in, mapped to this depth."""
     if kept == 0:
-        return replace(config, conditioning="none", film_blocks=None)
+        return replace(config, system="none", **_OF_FILM)
     first = 1 if kept == 1 else max(1, config.blocks - 4 + kept)
     blocks = tuple(block < first for block in range(config.blocks))
     return replace(config, film_blocks=None if all(blocks) else blocks)
@@ -66,8 +73,8 @@ def _depth(blocks: int) -> Variant:
 
 VARIANTS: dict[str, Variant] = {
     "film": Variant("table 2", "FiLM as it is", _with(), 97.4),
-    "beta-zero": Variant("table 2", "beta := 0", _with(conditioning="scale"), 96.9),
-    "gamma-one": Variant("table 2", "gamma := 1", _with(conditioning="bias"), 95.9),
+    "beta-zero": Variant("table 2", "beta := 0", _with(system="scale"), 96.9),
+    "gamma-one": Variant("table 2", "gamma := 1", _with(system="bias"), 95.9),
     "gamma-sigmoid": Variant("table 2", "gamma := sigmoid(gamma)", _with(gamma_fn="sigmoid"), 95.9),
     "gamma-tanh": Variant("table 2", "gamma := tanh(gamma)", _with(gamma_fn="tanh"), 96.3),
     "gamma-exp": Variant("table 2", "gamma := exp(gamma)", _with(gamma_fn="exp"), 96.3),
@@ -117,7 +124,11 @@ def variants_of(parts: Collection[Part]) -> list[str]:
 def run_name(name: str, config: VQAConfig) -> str:
     """What the runs of a variant are called: variants that are one network here share their runs.
 
-    The first of them gives the name, whichever are asked for: with four blocks `depth-4` is `film`.
+    A network of table 1 has its system's name there too: without beta FiLM is `scale`. Else the
+    first of the variants gives the name, whichever are asked for: with three blocks `no-film-2-4`
+    is `no-film-3-4`.
     """
     changed = VARIANTS[name].change(config)
+    if changed == replace(config, system=changed.system):
+        return changed.system
     return next(one for one in VARIANTS if VARIANTS[one].change(config) == changed)

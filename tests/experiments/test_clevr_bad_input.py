@@ -63,6 +63,7 @@ def test_words_that_training_did_not_hold_are_told(work, damaged):
     (row,) = json.loads((work / "rows.json").read_text())
     errors = json.loads((work / "e.json").read_text())["counting_errors"]
     assert row["figures"]["wrong counts"] == errors["errors"]
+    assert row["data"].endswith("questions of data val")
     share = errors["by_distance"].get("1", 0.0)
     assert row["figures"]["off by one"] == pytest.approx(100 * share, abs=0.05)
     told = " ".join(result.stdout.split())

@@ -61,7 +61,7 @@ def test_a_sweep_ends_with_a_table_a_picture_and_rows(finished):
 
 def test_lines_that_are_one_network_share_its_runs(finished):
     assert sorted(p.parent.parent.name for p in finished.glob("runs/whole/*/0/summary.json")) == [
-        "film", "no-film-1-4",
+        "film", "none",
     ]  # fmt: skip
 
 
@@ -73,20 +73,22 @@ def test_a_row_s_command_makes_the_same_network(finished):
     again = called("clevr_ablations", *words, *where, cwd=finished)
     assert again.returncode == 0, again.stderr
     assert "1 runs in runs/whole, 0 left" in again.stdout
-    assert workers_of(finished / "runs/whole/no-film-1-4/0") == 1
+    assert workers_of(finished / "runs/whole/none/0") == 1
     (row,) = json.loads((finished / "again.json").read_text())
     assert {**row, "commit": ""} == {**rows[1], "commit": ""}
 
 
-def test_systems_stand_beside_the_published_ones_and_share_film_s_runs_with_the_ablations(finished):
-    words = (*SMALL, "--systems", "prior", "lstm", "film", "--seeds", "1", "--run", "runs/whole")
-    result = called("clevr_systems", *words, "--results", "systems.json", cwd=finished)
+def test_systems_stand_beside_the_published_ones_and_share_runs_with_the_ablations(finished):
+    words = (*SMALL, "--systems", "prior", "lstm", "none", "film", "--seeds", "1")
+    where = ("--run", "runs/whole", "--results", "systems.json")
+    result = called("clevr_systems", *words, *where, cwd=finished)
     assert result.returncode == 0, result.stderr
-    assert "3 runs in runs/whole, 2 left" in result.stdout
+    assert "4 runs in runs/whole, 2 left" in result.stdout
     assert workers_of(finished / "runs/whole/film/0") == 1
+    assert workers_of(finished / "runs/whole/none/0") == 1
     assert "(94.3)" in result.stdout  # what FiLM counts right in the paper
     rows = {row["what"]: row for row in json.loads((finished / "systems.json").read_text())}
-    assert [len(row["paper"]) for row in rows.values()] == [6, 6, 6]
+    assert [len(row["paper"]) for row in rows.values() if row["paper"]] == [6, 6, 6]
     evaluation, _ = figures_of(finished / "runs/whole/lstm/0")
     for column, accuracy in rows["LSTM"]["figures"].items():
         row = {"overall": evaluation["overall"], **evaluation["category"]}[column]
@@ -98,7 +100,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_and_ends_with_the_same_figures(fin
     command = [sys.executable, str(EXPERIMENTS / "clevr_ablations.py"), *words]
     process = subprocess.Popen(command, cwd=finished)
     runs = finished / "runs/killed"
-    while not (runs / "no-film-1-4/0/checkpoints/LAST").exists():
+    while not (runs / "none/0/checkpoints/LAST").exists():
         time.sleep(0.02)
         assert process.poll() is None
     process.kill()
@@ -106,8 +108,8 @@ def test_a_sweep_killed_in_the_middle_goes_on_and_ends_with_the_same_figures(fin
     result = called("clevr_ablations", *words, cwd=finished)
     assert result.returncode == 0, result.stderr
     assert "2 runs in runs/killed, 1 left" in result.stdout
-    assert [workers_of(runs / name / "0") for name in ("film", "no-film-1-4")] == [1, 2]
-    for name in ("film/0", "no-film-1-4/0"):
+    assert [workers_of(runs / name / "0") for name in ("film", "none")] == [1, 2]
+    for name in ("film/0", "none/0"):
         assert figures_of(runs / name) == figures_of(finished / "runs/whole" / name)
 
 

@@ -9,28 +9,33 @@ from hypothesis import strategies as st
 
 from tests.vqa.toy import TOY
 from vqa.config import PRESETS, paper, small
-from vqa.model import QuestionAnswerer, network_config
+from vqa.model import QuestionAnswerer
+from vqa.sizes import preset_for
+from vqa.systems import SYSTEMS, build_system, check_system
 from vqa.variants import VARIANTS, run_name, variants_of
 
 TOKENS = torch.tensor([[1, 5, 6, 2], [1, 7, 8, 2], [1, 4, 3, 2]])
 DEPTH = replace(TOY, blocks=4)
 
 
-def answerer(name: str) -> QuestionAnswerer:
+def answerer(name: str, config=DEPTH) -> QuestionAnswerer:
     torch.manual_seed(0)
-    return QuestionAnswerer(VARIANTS[name].change(DEPTH), vocab_size=10, num_answers=4).eval()
+    model = build_system(VARIANTS[name].change(config), vocab_size=10, num_answers=4)
+    assert isinstance(model, QuestionAnswerer)
+    return model.eval()
 
 
 def conditioned(name: str, config) -> tuple[bool, ...]:
-    return network_config(VARIANTS[name].change(config), vocab_size=4).conditioned_blocks
+    with torch.device("meta"):
+        network = answerer(name, config).network.config
+    return network.conditioned_blocks
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_variant_of_every_preset_is_a_network(name, preset):
-    config = VARIANTS[name].change(PRESETS[preset]())
     with torch.device("meta"):
-        QuestionAnswerer(config, vocab_size=93, num_answers=28)
+        build_system(VARIANTS[name].change(PRESETS[preset]()), vocab_size=93, num_answers=28)
 
 
 def test_film_is_taken_from_the_last_blocks_as_in_the_papers_four():
@@ -99,11 +104,23 @@ def test_pixels_take_the_place_of_features_and_change_nothing_else():
 )
 def test_variants_that_are_one_network_share_their_runs_and_no_others(config, networks, shared):
     names = {name: run_name(name, config) for name in VARIANTS}
-    for name, run in names.items():
-        assert VARIANTS[run].change(config) == VARIANTS[name].change(config)
-    always = {"raw-pixels": "film", "linear-generator": "film"}
+    changed = {name: VARIANTS[name].change(config) for name in VARIANTS}
+    assert all((names[a] == names[b]) == (changed[a] == changed[b]) for a in names for b in names)
+    always = {
+        "raw-pixels": "film", "linear-generator": "film",
+        "beta-zero": "scale", "gamma-one": "bias", "no-film-1-4": "none",
+    }  # fmt: skip
     assert {name: run for name, run in names.items() if run != name} == shared | always
     assert len(set(names.values())) == networks
+
+
+@pytest.mark.parametrize("preset", ["small", "fast", "paper"])
+def test_networks_of_table_1_are_trained_once(preset):
+    base = PRESETS[preset]()
+    for name in VARIANTS:
+        run = run_name(name, base)
+        if run in SYSTEMS:
+            assert VARIANTS[name].change(base) == preset_for(preset, run)
 
 
 def test_a_variant_changes_options_and_never_the_data_or_the_length_of_training():
@@ -111,3 +128,10 @@ def test_a_variant_changes_options_and_never_the_data_or_the_length_of_training(
     for name, variant in VARIANTS.items():
         before, after = vars(small()), vars(variant.change(small()))
         assert not {option for option in ours if before[option] != after[option]}, name
+
+
+def test_without_film_what_would_shape_it_is_left_out():
+    shaped = replace(small(), placement="before_conv1", generator="mlp", film_penalty=0.1)
+    without = VARIANTS["no-film-1-4"].change(shaped)
+    check_system(without)
+    assert without == VARIANTS["no-film-1-4"].change(small())
