@@ -16,14 +16,15 @@ and 2 x --eval-episodes episodes for each test and seed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import cli
-from agent_sweep import AgentSweepOptions, open_sweep, work
-from paper_rows import STUDIES, check_rows, mean_of, of_runs, table, write_rows
+from agent_lines import LineOptions, success
+from agent_sweep import open_sweep, work
+from paper_rows import check_rows, of_runs, table, write_rows
 
 from agents.config import AgentConfig
 
@@ -44,17 +45,9 @@ MORE_DISTRACTORS = (10, 12, 15)
 BIGGER_ROOMS = (10, 13, 16)
 
 
-@dataclass(frozen=True)
-class Options(AgentSweepOptions):
-    """The agent that is trained, and where."""
-
-    results: Path = STUDIES
-    """The file that the rows go to."""
-
-
 def main() -> None:
     """Train, test, tell."""
-    options = cli.parse(Options, __doc__ or "")
+    options = cli.parse(LineOptions, __doc__ or "")
     with cli.exit_status():
         check_rows(options.results)  # now, not only after the training
         config = options.over(AgentConfig(instr=(GO,), hold_out=HELD_OUT, steps=STEPS))
@@ -124,7 +117,7 @@ class RandomAgent:
         return torch.randint(int(self.action_space.n), (worlds,)).numpy(), state
 
 
-def report(options: Options, config: AgentConfig, sweep: "Sweep[AgentConfig]") -> None:
+def report(options: LineOptions, config: AgentConfig, sweep: "Sweep[AgentConfig]") -> None:
     """Print the table, draw it, write the rows once all seeds are done."""
     runs = [run for run in sweep.runs.values() if run.summary()]
     if runs and not sweep.left():
@@ -136,7 +129,7 @@ def report(options: Options, config: AgentConfig, sweep: "Sweep[AgentConfig]") -
 
 
 def rows_of(
-    options: Options,
+    options: LineOptions,
     config: AgentConfig,
     runs: "Sequence[RunFolder]",
     every: "Sequence[RunFolder]",
@@ -158,24 +151,9 @@ def rows_of(
 
 
 def figures(seeds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Percent of a test's episodes that succeed, the interval being that of all seeds' together."""
-    from agents.evaluation import wilson_interval
-
-    percent = {
-        actions: [100 * one[actions]["success_rate"] for one in seeds]
-        for actions in ("sampled", "argmax", "random")
-    }
-    episodes = [one["sampled"]["episodes"] for one in seeds]
-    pairs = zip(percent["sampled"], episodes, strict=True)
-    low, high = wilson_interval(round(sum(p * n / 100 for p, n in pairs)), sum(episodes))
-    return {
-        **mean_of("sampled", percent["sampled"]),
-        "95% from": round(100 * low, 1),
-        "to": round(100 * high, 1),
-        **mean_of("argmax", percent["argmax"]),
-        "random actions": round(mean(percent["random"]), 1),
-        "episodes": sum(episodes),
-    }
+    """What the agents of all seeds and random actions achieve in a test."""
+    floor = mean(100 * one["random"]["success_rate"] for one in seeds)
+    return {**success(seeds), "random actions": round(floor, 1)}
 
 
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> Path:

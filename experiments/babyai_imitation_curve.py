@@ -5,10 +5,12 @@
         --numbers 1000 5000 20000 --seeds 3
 
 Every run makes as many updates. The same command goes on with what was begun; several processes may
-share the folder. Writes curve.json and curve.png into it.
+share the folder. It ends with a table, curve.png in the folder, and rows in
+docs/results/babyai_studies.json.
 """
 
-from collections import defaultdict
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
@@ -16,14 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 import cli
 import tyro
+from agent_lines import overall, success
+from agent_sweep import work
 from babyai_imitate import train_and_finish
+from commands import typed
+from paper_rows import SPREAD, STUDIES, check_rows, of_runs, table, write_rows
 
 from agents.config import ImitationConfig
 
 if TYPE_CHECKING:
-    from film_rl.run import Sweep
+    from film_rl.run import RunFolder, Sweep
 
 FREE = ("device", "demos")  # what a run computes does not depend on them
+TASK = ("instr", "level", "room_size", "distractors")  # the demonstrations say it
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,15 @@ class Options(ImitationConfig):
     """Trainings with each number, with the seeds from --seed on."""
     run: Path | None = None
     """The folder of all runs; runs/imitation-curve-of-TASK when not given."""
+    results: Path = STUDIES
+    """The file that the rows go to."""
     demonstrations: tyro.conf.Suppress[int] = 0
     """Not to be typed: --numbers says how many."""
+
+    @property
+    def all_seeds(self) -> range:
+        """Of the trainings with each number."""
+        return range(self.seed, self.seed + self.seeds)
 
 
 def main() -> None:
@@ -45,21 +59,15 @@ def main() -> None:
     options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
         from film_rl.run import Sweep
-        from film_rl.run.files import to_json, write_atomically
         from film_rl.run.folder import slug
 
+        check_rows(options.results)  # now, not only after the trainings
         configs = configs_of(options)
         base = replace(next(iter(configs.values())), demonstrations=0)
         task = " ".join(base.instr) or str(base.level)
         folder = options.run or Path("runs") / slug(f"imitation curve of {task}")
         sweep = Sweep(folder, base, configs, FREE)
-        print(f"{len(configs)} runs in {folder}, {len(sweep.left())} left", flush=True)
-        sweep.work(train_and_finish)
-        rows = rows_of(sweep)
-        show(rows)
-        write_atomically(folder / "curve.json", to_json(rows))
-        picture = draw(rows, task, folder / "curve.png")
-        print(f"picture: {picture}\nfigures: {folder / 'curve.json'}")
+        work(sweep, train_and_finish, lambda: report(options, task, sweep))
 
 
 def configs_of(options: Options) -> dict[str, ImitationConfig]:
@@ -70,77 +78,88 @@ def configs_of(options: Options) -> dict[str, ImitationConfig]:
     if options.seeds < 1 or not options.numbers:
         raise UserError("nothing is asked for; type --seeds 1 --numbers 1000 2000 5000 10000")
     base = ImitationConfig(**{f.name: getattr(options, f.name) for f in fields(ImitationConfig)})
-    seeds = range(options.seed, options.seed + options.seeds)
     return {
         f"{number}/{seed}": completed(replace(base, demonstrations=number, seed=seed))
-        for seed, number in product(seeds, sorted(options.numbers))
+        for seed, number in product(options.all_seeds, sorted(options.numbers))
     }
 
 
-def rows_of(sweep: "Sweep[ImitationConfig]") -> list[dict[str, Any]]:
-    """The figures of each run that has not failed."""
-    rows = []
-    for name, run in sweep.runs.items():
-        if summary := run.summary():
-            rows.append(
-                {
-                    "task": summary["task"],
-                    "demonstrations": summary["demonstrations"],
-                    "advised_episodes": summary["advised_episodes"],
-                    "seed": sweep.configs[name].seed,
-                    "sampled": summary["sampled"]["overall"],
-                    "argmax": summary["argmax"]["overall"],
-                    "wall_seconds": summary["wall_seconds"],
-                    "device": summary["device"],
-                }
-            )
-    return rows
+def report(options: Options, task: str, sweep: "Sweep[ImitationConfig]") -> None:
+    """Print the table, draw it, write a row for each number whose runs are done."""
+    rows, numbers = [], []
+    for number in sorted(options.numbers):
+        names = [f"{number}/{seed}" for seed in options.all_seeds]
+        runs = [sweep.runs[name] for name in names if sweep.outcome(name)]
+        if len(runs) == options.seeds and any(run.summary() for run in runs):
+            rows.append(row_of(sweep.configs[names[0]], task, runs))
+            numbers.append(number)
+    write_rows(rows, options.results)
+    if rows:
+        picture = draw(numbers, [row["figures"] for row in rows], task, sweep.path / "curve.png")
+        print(f"\n{table(rows)}\npicture: {picture}")
+    print(f"runs: {sweep.path}\nrows: {options.results}, {len(rows)} of {len(options.numbers)}")
 
 
-def show(rows: list[dict[str, Any]]) -> None:
-    """Print a line a run."""
-    from rich.console import Console
-    from rich.table import Table
+def row_of(config: ImitationConfig, task: str, runs: "Sequence[RunFolder]") -> dict[str, Any]:
+    """What a number of demonstrations led to, as a row of docs/results/babyai_studies.json."""
+    name = task.removeprefix("BabyAI-").removesuffix("-v0")
+    taught = f"{config.rounds} rounds of DAgger, " if config.rounds else ""
+    untyped = ("demos", "demonstrations", "seed", *TASK)
+    words = [
+        *("python", "experiments/babyai_imitation_curve.py"),
+        *("--demos", f"demos/{Path(config.demos).resolve().name}"),
+        *("--numbers", str(config.demonstrations)),
+        *typed(config, ImitationConfig(), without=untyped),
+    ]
+    seconds = [summary["wall_seconds"] for run in runs if (summary := run.summary())]
+    return of_runs(
+        f"imitation {name}",
+        f"{config.demonstrations:,} demonstrations",
+        None,
+        {**success(overall(runs)), "seconds a run": round(max(seconds))},
+        data=f"{taught}memory {config.memory}, {config.updates:,} updates",
+        command=shlex.join(words),
+        runs=runs,
+    )
 
-    table = Table("demonstrations", "seed", "sampled", "95% interval", "argmax", "seconds")
-    for row in rows:
-        table.add_row(
-            f"{row['demonstrations']:,}",
-            str(row["seed"]),
-            f"{row['sampled']['success_rate']:.1%}",
-            "{:.1%} - {:.1%}".format(*row["sampled"]["success_ci95"]),
-            f"{row['argmax']['success_rate']:.1%}",
-            f"{row['wall_seconds']:.0f}",
-        )
-    Console().print(table)
 
-
-def draw(rows: list[dict[str, Any]], task: str, path: Path) -> Path:
-    """Success over the number of demonstrations: a line of means, every run a dot; the PNG."""
-    from statistics import mean
-
+def draw(numbers: Sequence[int], figures: Sequence[dict[str, Any]], task: str, path: Path) -> Path:
+    """Success over the number of demonstrations, the interval beside it; the PNG."""
     from matplotlib.figure import Figure
+
+    from film_rl.analysis.style import BLUE, GREY, ORANGE, tidy
 
     figure = Figure(figsize=(7, 4.8), dpi=110, layout="constrained")
     axes = figure.subplots()
-    for how, color, marker in (("sampled", "#0072b2", "o"), ("argmax", "#e69f00", "s")):
-        runs: dict[int, list[float]] = defaultdict(list)
-        for row in rows:
-            runs[row["demonstrations"]].append(100 * row[how]["success_rate"])
-        axes.plot(list(runs), [mean(r) for r in runs.values()], color=color, label=f"{how} actions")
-        for number, rates in runs.items():
-            axes.plot([number] * len(rates), rates, marker, color=color, alpha=0.6)
-    axes.axhline(99, color="#999999", linewidth=0.8, linestyle="--")
+    sampled = [one["sampled"] for one in figures]
+    below = [one["sampled"] - one["95% from"] for one in figures]
+    above = [one["to"] - one["sampled"] for one in figures]
+    axes.errorbar(
+        numbers,
+        sampled,
+        yerr=[below, above],
+        fmt="o-",
+        color=BLUE,
+        capsize=3,
+        label="sampled actions, with their 95% interval",
+    )
+    axes.errorbar(
+        numbers,
+        [one["argmax"] for one in figures],
+        yerr=[one.get(f"argmax{SPREAD}", 0) for one in figures],
+        fmt="D--",
+        color=ORANGE,
+        label="argmax",
+    )
+    axes.axhline(99, color=GREY, linewidth=0.8)
     axes.set_xscale("log")
-    ticks = sorted({row["demonstrations"] for row in rows})
-    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
     axes.minorticks_off()
     axes.set_xlabel("demonstrations of the bot")
-    axes.set_ylabel("success in fresh worlds (%)")
-    axes.set_title(f"{task}: imitation", fontsize=11)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, title="lines: means; marks: runs; dashed: 99%")
+    axes.set_ylabel("episodes in fresh worlds that succeed (%)")
+    axes.set_title(f"{task}: imitation; grey: 99%", fontsize=11, loc="left")
+    tidy(axes)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path)
     return path
 

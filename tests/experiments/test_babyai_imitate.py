@@ -57,10 +57,17 @@ def test_a_curve_has_a_run_a_number_and_is_gone_on_with(folder, monkeypatch, cap
     monkeypatch.setattr(curve, "train_and_finish", train_and_finish)
     for numbers in (["12"], ["6", "12"]):
         arguments = ["--demos", "demos/ball", *SMALL, "--numbers", *numbers, "--run", "curve"]
+        arguments += ["--results", "rows.json"]
         monkeypatch.setattr(sys, "argv", ["babyai_imitation_curve", *arguments])
         curve.main()
     assert trained == [12, 6]
-    rows = json.loads((folder / "curve" / "curve.json").read_text())
-    assert [row["demonstrations"] for row in rows] == [6, 12]
+    rows = json.loads((folder / "rows.json").read_text())
+    assert {row["what"] for row in rows} == {"6 demonstrations", "12 demonstrations"}
+    for row in rows:
+        number = row["what"].split()[0]
+        summary = json.loads((folder / "curve" / number / "0" / "summary.json").read_text())
+        assert row["part"] == "imitation go to the red ball"
+        assert row["figures"]["sampled"] == round(100 * summary["success_rate"], 1)
+        assert f"--demos demos/ball --numbers {number} --channels 8" in row["command"]
     assert (folder / "curve" / "curve.png").stat().st_size
     assert "2 runs in curve, 1 left" in capsys.readouterr().out

@@ -28,9 +28,11 @@ from agent_sweep import chosen, levels_of
 from babyai_conditioning import WAYS, lines_of
 from babyai_conditioning import Options as Ways
 from babyai_generalisation import GO, HELD_OUT, PART, trials_of
+from babyai_imitation_curve import Options as Curve
 from babyai_levels import LEVELS, NINETEEN
 from babyai_methods import METHODS
 from babyai_rows import FIELDS, complete, read_rows, suite_table, unmeasured
+from babyai_starts import ANEW
 from babyai_suite import Options, jobs_of
 from equal_size import TOLERANCE, of_equal_size, parameters
 from paper_rows import STUDIES, tables
@@ -239,12 +241,12 @@ def test_nonsense_is_refused_before_anything_is_made(words, message, tmp_path):
 
 def test_ways_of_conditioning_get_equally_many_parameters():
     lines = lines_of(Ways(tasks=("GoToLocal",)))
-    assert [way for _, way in lines] == list(WAYS)
-    sizes = {way: parameters(config) for (_, way), config in lines.items()}
-    assert all(abs(size / sizes["film"] - 1) <= TOLERANCE for size in sizes.values())
-    assert lines[LEVELS["GoToLocal"], "film"].channels == AgentConfig.channels
-    for (_, way), config in lines.items():
-        assert config.conditioning == way
+    assert [line.what for line in lines] == list(WAYS.values())
+    assert [line.config.conditioning for line in lines] == list(WAYS)
+    sizes = [parameters(line.config) for line in lines]
+    assert all(abs(size / sizes[0] - 1) <= TOLERANCE for size in sizes)
+    assert [line.figures["parameters"] for line in lines] == sizes
+    assert lines[0].config.channels == AgentConfig.channels
     with pytest.raises(UserError, match="type more --channels"):
         of_equal_size(AgentConfig(level="BabyAI-GoToObj-v0"), 10)
 
@@ -253,7 +255,14 @@ def test_every_way_and_every_test_has_its_row_in_the_document():
     found = {(row["part"], row["what"]) for row in read_studies(STUDIES)}
     ways = {(f"conditioning {task}", title) for task in Ways.tasks for title in WAYS.values()}
     task = Task.of_config(AgentConfig(instr=(GO,), hold_out=HELD_OUT))
-    assert found == ways | {(PART, name) for name in trials_of(task)}
+    tests = {(PART, name) for name in trials_of(task)}
+    starts = {("starts GoToLocal", name) for name in (ANEW, "clevr", "untrained")}
+    imitated = {
+        (f"imitation {task}", f"{number:,} demonstrations")
+        for task in ("GoToLocal", "PickupLoc", "PutNextLocal")
+        for number in Curve.numbers
+    }
+    assert found >= ways | tests | starts | imitated
     marked = set(re.findall(r"<!-- table: (babyai_studies_\w+) -->", DOCUMENT.read_text()))
     assert marked == tables(STUDIES).keys()
 
@@ -273,6 +282,36 @@ def test_conditioning_ends_with_rows_and_a_picture(tmp_path):
             assert word in words
     assert "picture: runs/c/curves.png" in told
     assert (tmp_path / "runs/c/curves.png").stat().st_size > 0
+
+
+def test_starts_are_compared_with_the_agent_begun_anew(suite, tmp_path):
+    (run,) = suite.glob("runs/suite/GoToObj/ppo/0")
+    words = f"--tasks GoToObj --starts same={run} {TINY} --run runs/s --results rows.json"
+    told = told_by("babyai_starts", words, tmp_path)
+    assert "GoToObj, same: weights of" in told
+    assert "0 of" not in told.split("same: weights of")[1].splitlines()[0]
+    anew, same = json.loads((tmp_path / "rows.json").read_text())
+    assert (anew["what"], same["what"]) == (ANEW, "same")
+    assert "--starts same=runs/0" in same["command"]
+    assert "--starts" not in anew["command"]
+    origins = [tmp_path / f"runs/s/GoToObj/{name}/0/start.json" for name in ("begun-anew", "same")]
+    assert [origin.exists() for origin in origins] == [False, True]
+    assert (tmp_path / "runs/s/curves.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ("clevr", "--starts clevr: expected a name of its own and a run"),
+        ("=runs/x", "--starts =runs/x: expected a name of its own and a run"),
+        (f"'{ANEW}=runs/x'", "expected a name of its own and a run"),
+        ("clevr=runs/nothing", "runs/nothing"),
+    ],
+)
+def test_a_start_that_is_none_is_refused(start, message, tmp_path):
+    words = shlex.split(f"--tasks GoToObj {TINY} --starts {start} --results rows.json")
+    refused(called("babyai_starts", *words, cwd=tmp_path), message)
+    assert not list(tmp_path.iterdir())
 
 
 def test_generalisation_ends_with_a_row_a_test(tmp_path, monkeypatch):

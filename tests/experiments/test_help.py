@@ -16,6 +16,7 @@ OPTION_OF = {
     "babyai_imitate": "--demos",
     "babyai_imitation_curve": "--numbers",
     "babyai_ppo": "--run",
+    "babyai_starts": "--starts",
     "babyai_suite": "--methods",
     "babyai_video": "--run",
     "babyai_zero_shot": "--episodes",
