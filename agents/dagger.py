@@ -72,8 +72,7 @@ class Rounds:
         if self.course is None or len(self.parts) <= number:
             while len(self.parts) <= number:
                 self.parts.append(self._lessons(len(self.parts), step))
-            everything = joined(self.parts).to(self.agent.device)
-            self.course = Course(everything, self.config, number)
+            self.course = Course(joined(self.parts), self.config, self.agent.device, number)
         return self.course, step - self.begins[number]
 
     def _lessons(self, number: int, step: int) -> Lessons:

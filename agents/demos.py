@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import torch
-
 from agents.config import ImitationConfig
 from agents.learner import check_agent
 from agents.lessons import Lessons
@@ -59,7 +57,18 @@ def read_lessons(config: ImitationConfig) -> tuple[Lessons, Lessons]:
     """
     demos = Demonstrations.load(config.demos, config.demonstrations)
     demos.sources[0].check_worlds(source_of(config))
-    lessons = Lessons(
+    learned = len(demos) - max(1, len(demos) // HELD_OUT)
+    return _lessons(demos.part(slice(learned))), _lessons(demos.part(slice(learned, None)))
+
+
+def source_of(config: ImitationConfig) -> Source:
+    """What demonstrations of a configuration's task are of."""
+    return Source(config.instr or str(config.level), config.room_size, config.distractors)
+
+
+def _lessons(demos: Demonstrations) -> Lessons:
+    """The same frames; nothing is copied."""
+    return Lessons(
         image=demos.image,
         advice=demos.action,
         taken=demos.action,
@@ -67,14 +76,6 @@ def read_lessons(config: ImitationConfig) -> tuple[Lessons, Lessons]:
         sentence=demos.sentence,
         sentences=demos.missions,
     )
-    learned = len(demos) - max(1, len(demos) // HELD_OUT)
-    which = torch.arange(len(demos)) < learned
-    return lessons.chosen(which), lessons.chosen(~which)
-
-
-def source_of(config: ImitationConfig) -> Source:
-    """What demonstrations of a configuration's task are of."""
-    return Source(config.instr or str(config.level), config.room_size, config.distractors)
 
 
 def _of_task(config: ImitationConfig, source: Source) -> ImitationConfig:

@@ -130,7 +130,7 @@ class _Loop:
         self.checkpointer, self.crash = Checkpointer(run.checkpoints), run.path / "crash"
         learned, held_out = read_lessons(config)
         self.digest = learned.digest()
-        self.held_out = Course(held_out.to(agent.device), config)
+        self.held_out = Course(held_out, config, agent.device)
         self.rounds = Rounds(config, run, agent, learned)
         self.state_BS = torch.empty(0)
         self.step = self.saved_at = 0

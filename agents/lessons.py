@@ -5,8 +5,8 @@ F frames, E episodes, S sentences of W words, T steps of B streams, A last actio
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,6 +34,12 @@ class Lesson(NamedTuple):
     start: Tensor
     advice: Tensor
     counts: Tensor
+
+    def to(self, device: torch.device) -> "Lesson":
+        """The minibatch on a device."""
+        view, *others = self
+        moved = [part.to(device) for part in others]
+        return Lesson(View(*(part.to(device) for part in view)), *moved)
 
 
 @dataclass(frozen=True)
@@ -86,15 +92,11 @@ class Lessons:
             found.update(part.cpu().contiguous().numpy().data)
         return found.hexdigest()
 
-    def to(self, device: torch.device) -> "Lessons":
-        """The lessons on a device."""
-        names = ("image", "advice", "taken", "first", "sentence")
-        moved: dict[str, Any] = {name: getattr(self, name).to(device) for name in names}
-        return replace(self, **moved)
-
 
 def joined(parts: Sequence[Lessons]) -> Lessons:
     """All episodes of some lessons."""
+    if len(parts) == 1:
+        return parts[0]  # a million demonstrations are not copied
     sentences = sorted({sentence for part in parts for sentence in part.sentences})
     place = {sentence: index for index, sentence in enumerate(sentences)}
     moved = [torch.tensor([place[s] for s in part.sentences])[part.sentence] for part in parts]
@@ -118,10 +120,13 @@ class Course:
     whose beginning it lacks counts for nothing. Without a memory the frames are shuffled, T = 1.
     What is left over at the end of a pass, less than a minibatch, waits for the next one.
 
+    The lessons stay in the main memory, however many they are; minibatches go to the device.
+
     Args:
         lessons: the episodes.
         config: whose `batch_size` is T * B (less where the lessons are fewer), `segment` T,
             `last_actions` A, and whose `memory` and `seed` are meant here.
+        device: of the minibatches.
         number: of the course; each shuffles in its own way.
 
     Attributes:
@@ -130,22 +135,19 @@ class Course:
         streams: B.
     """
 
-    def __init__(self, lessons: Lessons, config: ImitationConfig, number: int = 0) -> None:
-        self.lessons = lessons
-        self.last_FA = last_actions(lessons.taken, lessons.first, config.last_actions)
+    def __init__(
+        self, lessons: Lessons, config: ImitationConfig, device: torch.device, number: int = 0
+    ) -> None:
+        self.lessons, self.device = lessons, device
+        self.last_actions = config.last_actions
         self.remembers = config.memory != "none"
         self.seed = [config.seed, number]
-        self.tokens = token_table(lessons.sentences).to(self.device)
-        episodes = torch.arange(lessons.num_episodes, device=self.device)
+        self.tokens = token_table(lessons.sentences)
+        episodes = torch.arange(lessons.num_episodes)
         self.episode_F = episodes.repeat_interleave(lessons.first.diff())
         self.steps = min(config.segment, lessons.num_frames) if self.remembers else 1
         self.streams = max(1, min(config.batch_size, lessons.num_frames) // self.steps)
         self._pass, self._rows, self._counts = -1, torch.empty(0), torch.empty(0)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the lessons are."""
-        return self.lessons.image.device
 
     def __len__(self) -> int:
         """Minibatches of a pass."""
@@ -162,9 +164,11 @@ class Course:
         start_TB[0] |= place == 0
         lessons, episode_TB = self.lessons, self.episode_F[rows_TB]
         present, sentence_TB = lessons.sentence[episode_TB].unique(return_inverse=True)
-        view = View(lessons.image[rows_TB], sentence_TB, self.last_FA[rows_TB])
+        age_TB = rows_TB - lessons.first[episode_TB]
+        last_TBA = last_actions(lessons.taken, rows_TB, age_TB, self.last_actions)
+        view = View(lessons.image[rows_TB], sentence_TB, last_TBA)
         tokens, advice = self.tokens[present], lessons.advice[rows_TB].long()
-        return Lesson(view, tokens, start_TB, advice, self._counts[at])
+        return Lesson(view, tokens, start_TB, advice, self._counts[at]).to(self.device)
 
     def _begin(self, number: int) -> None:
         """Shuffle for a pass."""
@@ -178,18 +182,16 @@ class Course:
 
     def _frames(self, draws: torch.Generator) -> Tensor:
         """All frames in any order."""
-        frames = torch.randperm(self.lessons.num_frames, generator=draws)
-        return frames.to(self.device)
+        return torch.randperm(self.lessons.num_frames, generator=draws)
 
     def _episodes(self, draws: torch.Generator) -> Tensor:
         """All frames, episode after episode, these in any order."""
         shuffled = torch.randperm(self.lessons.num_episodes, generator=draws)
-        shuffled = shuffled.to(self.device)
         length_E = self.lessons.first.diff()[shuffled]
         # Frame i of what comes out is as far into its episode as it is from that one's place here.
         place_E = length_E.cumsum(0) - length_E
         shift_E = self.lessons.first[:-1][shuffled] - place_E
-        frames = torch.arange(self.lessons.num_frames, device=self.device)
+        frames = torch.arange(self.lessons.num_frames)
         return frames + shift_E.repeat_interleave(length_E)
 
     def _begins(self, rows: Tensor) -> Tensor:

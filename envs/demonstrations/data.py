@@ -5,13 +5,14 @@ E episodes, F frames of all of them one after another, A last actions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from envs.demonstrations.folder import Folder
-from envs.demonstrations.shard import Shard, read_shard
+from envs.demonstrations.shard import IMAGE, Shard, Summary, read_shard
 from envs.demonstrations.source import Source
 from envs.errors import EnvError
 
@@ -99,19 +100,18 @@ class Demonstrations:
         )
 
 
-def last_actions(taken: Tensor, first: Tensor, count: int) -> Tensor:
-    """The actions taken before each frame of its episode, uint8 (F, A), as agents are shown them.
+def last_actions(taken: Tensor, frame: Tensor, age: Tensor, count: int) -> Tensor:
+    """The actions taken before some frames in their episodes, uint8 (..., A), as agents see them.
 
     Args:
-        taken: uint8 (F,), the action of each frame.
-        first: int64 (E + 1,), where the episodes begin.
+        taken: uint8 (F,), the action of every frame.
+        frame: int64 (...,), which frames are meant.
+        age: int64 (...,), how many frames of its episode come before each.
         count: A; the newest comes first, 1 + action, 0 before the episode's first.
     """
-    frame = torch.arange(len(taken), device=taken.device)
-    age = frame - torch.repeat_interleave(first[:-1], first.diff())
     back = torch.arange(1, count + 1, device=taken.device)
-    before = (taken + 1)[(frame[:, None] - back).clamp_(min=0)]
-    return before * (age[:, None] >= back)
+    before = taken[(frame[..., None] - back).clamp_(min=0)] + 1
+    return before * (age[..., None] >= back)
 
 
 def _read(folder: Folder, first: int | None) -> Demonstrations:
@@ -124,26 +124,34 @@ def _read(folder: Folder, first: int | None) -> Demonstrations:
             f"{count} demonstrations of {folder.path} were asked for, which has {there:,}; make "
             "more of them with experiments/babyai_demos.py --demonstrations, or ask for fewer"
         )
+    needed = _first_shards(folder, count)
+    image = torch.empty(sum(summary.frames for summary in needed), *IMAGE, dtype=torch.uint8)
     shards: list[Shard] = []
-    total = 0
-    for summary in folder.shards:
-        if total >= count:
-            break
+    end = 0
+    for summary in needed:
         shard = read_shard(folder.path, folder.source, summary.number)
         if shard.summary != summary:
             raise EnvError(
                 f"shard {summary.number} of {folder.path} is not the one that its manifest tells "
                 "of; remove both files and type the command that made them"
             )
-        total += summary.demonstrations
-        shards.append(shard)
-    return _of_shards(shards, folder.source).part(slice(count))
+        # Into its place at once: of millions of views there are never two copies.
+        start, end = end, end + summary.frames
+        image[start:end] = shard.image
+        shards.append(shard._replace(image=image[start:end]))
+    return _of_shards(shards, image, folder.source).part(slice(count))
 
 
-def _of_shards(shards: Sequence[Shard], source: Source) -> Demonstrations:
+def _first_shards(folder: Folder, count: int) -> list[Summary]:
+    """Those of the first `count` demonstrations."""
+    before = accumulate((shard.demonstrations for shard in folder.shards), initial=0)
+    return [shard for shard, have in zip(folder.shards, before, strict=False) if have < count]
+
+
+def _of_shards(shards: Sequence[Shard], image: Tensor, source: Source) -> Demonstrations:
     missions = sorted({mission for shard in shards for mission in shard.missions})
     return Demonstrations(
-        image=torch.cat([shard.image for shard in shards]),
+        image=image,
         action=torch.cat([shard.action for shard in shards]),
         first=_offsets(torch.cat([shard.length for shard in shards])),
         sentence=_renumbered([(shard.missions, shard.sentence) for shard in shards], missions),

@@ -53,7 +53,7 @@ def test_a_rule_is_learned_from_what_was_done_and_holds_in_episodes_never_seen(
     with run:
         agent, seconds = imitate(TINY, run)
     assert seconds > 0
-    assert foretold(agent, Course(unseen, TINY))["val/agreement"] > 0.97
+    assert foretold(agent, Course(unseen, TINY, agent.device))["val/agreement"] > 0.97
     again, _ = load_agent(run)
     for name, parameter in agent.policy.state_dict().items():
         assert torch.equal(again.policy.state_dict()[name], parameter)
@@ -68,7 +68,7 @@ def test_a_minibatch_has_the_gradient_of_its_episodes_one_by_one(memory):
     agent = untrained_agent(config, config.device)
     for parameter in agent.policy.action_net.parameters():
         torch.nn.init.normal_(parameter)  # SB3 starts it near 0, where all gradients are small
-    course = Course(lessons, config)
+    course = Course(lessons, config, agent.device)
     lesson = course[0]
     found, _ = fit(agent, lesson, agent.policy.fresh(course.streams))
     found.surprise.backward()

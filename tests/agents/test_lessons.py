@@ -10,6 +10,7 @@ from agents.config import ImitationConfig
 from agents.lessons import Course, Lessons, joined
 from envs.grammar import tokenize
 
+CPU = torch.device("cpu")
 SENTENCES = ["go to the red ball", "go to the blue key", "pick up a box"]
 
 
@@ -43,7 +44,7 @@ LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 def test_a_pass_has_every_frame_at_most_once_and_leaves_less_than_a_minibatch(
     lengths, memory, seed
 ):
-    course = Course(lessons_of(lengths), config_of(memory=memory, seed=seed))
+    course = Course(lessons_of(lengths), config_of(memory=memory, seed=seed), CPU)
     for passes in range(2):
         lessons = [course[passes * len(course) + number] for number in range(len(course))]
         seen = [frame for lesson in lessons for frame in frames_of(lesson)]
@@ -55,7 +56,7 @@ def test_a_pass_has_every_frame_at_most_once_and_leaves_less_than_a_minibatch(
 @given(lengths=LENGTHS, memory=st.sampled_from(["none", "gru"]))
 def test_a_frame_comes_with_its_own_sentence_advice_and_last_actions(lengths, memory):
     lessons = lessons_of(lengths)
-    course = Course(lessons, config_of(memory=memory))
+    course = Course(lessons, config_of(memory=memory), CPU)
     for number in range(len(course)):
         lesson = course[number]
         view = lesson.view
@@ -72,7 +73,7 @@ def test_a_frame_comes_with_its_own_sentence_advice_and_last_actions(lengths, me
 @settings(deadline=None)
 @given(lengths=LENGTHS)
 def test_streams_follow_episodes_frame_by_frame_and_say_where_one_begins(lengths):
-    course = Course(lessons_of(lengths), config_of(memory="gru"))
+    course = Course(lessons_of(lengths), config_of(memory="gru"), CPU)
     for passes in range(2):
         lessons = [course[passes * len(course) + number] for number in range(len(course))]
         images = torch.cat([lesson.view.image for lesson in lessons])[:, :, 0, 0]
@@ -90,12 +91,15 @@ def test_streams_follow_episodes_frame_by_frame_and_say_where_one_begins(lengths
 @pytest.mark.parametrize("memory", ["none", "gru"])
 def test_a_minibatch_is_a_function_of_the_seed_and_its_number(memory):
     lessons = lessons_of([5, 9, 2, 30, 7])
-    course, other = (Course(lessons, config_of(memory=memory)) for _ in range(2))
+    course, other = (Course(lessons, config_of(memory=memory), CPU) for _ in range(2))
     numbers = range(3 * len(course))
     forth = [frames_of(course[number]) for number in numbers]
     back = [frames_of(other[number]) for number in reversed(numbers)]
     assert forth == back[::-1]
-    shuffled = [Course(lessons, config_of(memory=memory, seed=1)), Course(lessons, config_of(), 1)]
+    shuffled = [
+        Course(lessons, config_of(memory=memory, seed=1), CPU),
+        Course(lessons, config_of(), CPU, 1),
+    ]
     assert all(forth != [frames_of(one[number]) for number in numbers] for one in shuffled)
 
 

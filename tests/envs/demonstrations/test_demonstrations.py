@@ -117,7 +117,9 @@ def test_the_first_demonstrations_and_several_folders(made, tmp_path):
 
 def test_last_actions_are_those_an_agent_is_shown(made):
     demos = Demonstrations.load(made)
-    shown = last_actions(demos.action, demos.first, 3)
+    frames = torch.arange(len(demos.action))
+    ages = torch.cat([torch.arange(length) for length in demos.length])
+    shown = last_actions(demos.action, frames, ages, 3)
     env = make_env(SOURCE.task[0], last_actions=3)
     for episode in range(COUNT):
         observation, _ = env.reset(seed=int(demos.seed[episode]))
