@@ -7,7 +7,8 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from agent_sweep import AgentSweepOptions, open_sweep, train_and_assess, work
-from paper_rows import STUDIES, check_rows, mean_of, of_runs, table, write_rows
+from paper_rows import STUDIES, check_rows, mean_of, of_runs, write_rows
+from row_tables import table
 
 from agents.config import AgentConfig
 

@@ -22,9 +22,11 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import cli
-from agent_lines import LineOptions, success
+from agent_lines import LineOptions as Options
+from agent_lines import success
 from agent_sweep import open_sweep, work
-from paper_rows import check_rows, of_runs, table, write_rows
+from paper_rows import check_rows, of_runs, write_rows
+from row_tables import table
 
 from agents.config import AgentConfig
 
@@ -47,7 +49,7 @@ BIGGER_ROOMS = (10, 13, 16)
 
 def main() -> None:
     """Train, test, tell."""
-    options = cli.parse(LineOptions, __doc__ or "")
+    options = cli.parse(Options, __doc__ or "")
     with cli.exit_status():
         check_rows(options.results)  # now, not only after the training
         config = options.over(AgentConfig(instr=(GO,), hold_out=HELD_OUT, steps=STEPS))
@@ -117,7 +119,7 @@ class RandomAgent:
         return torch.randint(int(self.action_space.n), (worlds,)).numpy(), state
 
 
-def report(options: LineOptions, config: AgentConfig, sweep: "Sweep[AgentConfig]") -> None:
+def report(options: Options, config: AgentConfig, sweep: "Sweep[AgentConfig]") -> None:
     """Print the table, draw it, write the rows once all seeds are done."""
     runs = [run for run in sweep.runs.values() if run.summary()]
     if runs and not sweep.left():
@@ -129,7 +131,7 @@ def report(options: LineOptions, config: AgentConfig, sweep: "Sweep[AgentConfig]
 
 
 def rows_of(
-    options: LineOptions,
+    options: Options,
     config: AgentConfig,
     runs: "Sequence[RunFolder]",
     every: "Sequence[RunFolder]",

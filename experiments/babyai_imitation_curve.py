@@ -22,7 +22,8 @@ from agent_lines import overall, success
 from agent_sweep import work
 from babyai_imitate import train_and_finish
 from commands import typed
-from paper_rows import SPREAD, STUDIES, check_rows, of_runs, table, write_rows
+from paper_rows import SPREAD, STUDIES, check_rows, of_runs, write_rows
+from row_tables import table
 
 from agents.config import ImitationConfig
 

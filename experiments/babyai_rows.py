@@ -29,8 +29,9 @@ from typing import Any
 
 from babyai_levels import LEVELS, NINETEEN, Level
 from babyai_methods import METHODS
-from paper_rows import Row, shown
+from paper_rows import Row
 from published import PUBLISHED, Published
+from row_tables import shown
 
 BABYAI = Path(__file__).parent.parent / "docs" / "results" / "babyai.json"
 PICTURE = "babyai_suite.png"  # among the media of the documents

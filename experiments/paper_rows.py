@@ -18,7 +18,6 @@ A row is
 """
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import reduce
@@ -38,7 +37,6 @@ FIELDS = (
     "measured",
 )  # fmt: skip
 SPREAD = " ±"
-COLUMNS = ("", "published", "measured here", "on", "command", "hardware, seeds, date")
 
 
 def measured(
@@ -197,47 +195,3 @@ def added(rows: list[Row], new: Row) -> list[Row]:
         place = next(n for n, row in enumerate(rows) if row is beside[-1]) + 1
     joined = [*rows[:place], new, *rows[place:]]
     return [row for row in joined if not any(row is one for one in gone)]
-
-
-def tables(path: Path = PAPER) -> dict[str, str]:
-    """The table of each part by its name in a document: `paper_table_2`."""
-    rows = read_rows(path)
-    parts = dict.fromkeys(row["part"] for row in rows)
-    return {table_name(part, path): table([r for r in rows if r["part"] == part]) for part in parts}
-
-
-def table_name(part: str, path: Path = PAPER) -> str:
-    """What a document calls the table of a part of a file."""
-    return f"{path.stem}_" + re.sub(r"\W+", "_", part.lower())
-
-
-def table(rows: list[Row]) -> str:
-    """A line a row, in Markdown."""
-    lines = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
-    for row in rows:
-        command = f"`{row['command']}`" if row["command"] else "not built here"
-        ours = shown(row["figures"]) if row["measured"] else "not measured"
-        cells = (row["what"], shown(row["paper"]), ours, row["data"] or "", command, _where(row))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def shown(value: Any) -> str:
-    """Figures as a reader likes them: `overall 63.6 ± 0.4; count 50.1`; a dash where none are."""
-    if value is None:
-        return "-"
-    if not isinstance(value, dict):
-        return f"{value:,}" if isinstance(value, int | float) else str(value)
-    parts = []
-    for name, one in value.items():
-        if not name.endswith(SPREAD):
-            spread = value.get(name + SPREAD)
-            parts.append(f"{name} {shown(one)}" + (f" ± {shown(spread)}" if spread else ""))
-    return "; ".join(parts)
-
-
-def _where(row: Row) -> str:
-    if not row["measured"]:
-        return ""
-    seeds = ", ".join(map(str, row["seeds"]))
-    return f"{row['hardware']}; seed{'s' * (len(row['seeds']) > 1)} {seeds}; {row['date']}"

@@ -27,6 +27,7 @@ import babyai_rows
 import cli
 import paper_rows
 import published
+import row_tables
 from commands import answerer_options, of_agent
 
 from agents.config import AgentConfig
@@ -189,7 +190,7 @@ def filled(document: str) -> str:
     rows, clevr = read_rows(), clevr_files()
     speeds = [path for path in clevr if path.stem.endswith("_speed")]
     (statistics,) = rows_of(STATISTICS)
-    paper = paper_rows.tables() | paper_rows.tables(paper_rows.STUDIES) | babyai_rows.tables()
+    paper = row_tables.tables() | row_tables.tables(paper_rows.STUDIES) | babyai_rows.tables()
     tables: dict[str, Callable[[], str]] = {
         "results": lambda: results_table(rows),
         "commands": lambda: commands_table(rows),

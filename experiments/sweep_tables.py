@@ -8,7 +8,8 @@ from typing import Any
 
 from clevr_sweep import Line
 from matplotlib.figure import Figure
-from paper_rows import SPREAD, Row, mean_of, of_runs, shown, write_rows
+from paper_rows import SPREAD, Row, mean_of, of_runs, write_rows
+from row_tables import shown
 
 from film_rl.analysis.style import BLUE, GREY, VERMILLION, tidy
 from film_rl.run import Sweep

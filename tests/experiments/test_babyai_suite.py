@@ -35,9 +35,10 @@ from babyai_rows import FIELDS, complete, read_rows, suite_table, unmeasured
 from babyai_starts import ANEW
 from babyai_suite import Options, jobs_of
 from equal_size import TOLERANCE, of_equal_size, parameters
-from paper_rows import STUDIES, tables
+from paper_rows import STUDIES
 from paper_rows import read_rows as read_studies
 from published import PUBLISHED
+from row_tables import tables
 
 TINY = "--steps 256 --envs 2 --batch-size 40 --levels 32 --channels 4 --eval-episodes 3 --seeds 1"
 DOCUMENT = EXPERIMENTS.parent / "docs" / "babyai.md"

@@ -24,13 +24,10 @@ from paper_rows import (
     measured,
     of_runs,
     read_rows,
-    shown,
-    table,
-    table_name,
-    tables,
     unmeasured,
     write_rows,
 )
+from row_tables import shown, table, table_name, tables
 
 from film_rl.run import RunFolder, UserError
 from film_rl.run.folder import commit
@@ -126,12 +123,42 @@ def test_figures_are_shown_with_their_spread():
     assert (shown(None), shown(97.4), shown("a curve")) == ("-", "97.4", "a curve")
 
 
+COMMAND = "`python experiments/x.py`"
+HEAD = "|  | published | measured here | on | command | hardware, seeds, date |"
+
+
 def test_a_table_says_what_was_measured_how_and_where():
-    _, _, here, not_yet = table([row("p", "a", "small"), row("p", "b")]).splitlines()
-    command = "`python experiments/x.py`"
+    head, _, here, not_yet = table([row("p", "a", "small"), row("p", "b")]).splitlines()
     date = row("p", "a", "small")["date"]
-    assert here == f"| a | 97.4 | overall 50.0 | small | {command} | cpu; seeds 0, 1; {date} |"
-    assert not_yet == f"| b | 97.4 | not measured |  | {command} |  |"
+    assert head == HEAD
+    assert here == f"| a | 97.4 | overall 50.0 | small | {COMMAND} | cpu; seeds 0, 1; {date} |"
+    assert not_yet == f"| b | 97.4 |  |  | {COMMAND} | not measured |"
+
+
+def test_what_measured_rows_have_in_common_stands_above_the_table():
+    same = [row("p", name, "small") for name in "ab"]
+    above, _, head, _, first, *_ = table([*same, row("p", "c")]).splitlines()
+    date = same[0]["date"]
+    assert above == "Measured on: small; cpu."
+    assert head == HEAD.replace(" on |", "").replace("hardware, ", "")
+    assert first == f"| a | 97.4 | overall 50.0 | {COMMAND} | seeds 0, 1; {date} |"
+    above, *_ = table([*same, row("p", "c", "large")]).splitlines()
+    assert above == "Measured on: cpu."
+
+
+def test_few_figures_have_a_column_each_with_the_published_ones_in_brackets():
+    figures = {"A": 1.5, "A ±": 0.2, "B": 2}
+    here = {**row("p", "a", "small"), "figures": figures, "paper": {"A": 98.3, "C": 80}}
+    not_yet = {**row("p", "b"), "paper": "a remark"}
+    above, _, head, _, first, second = table([here, not_yet]).splitlines()
+    date = here["date"]
+    assert above == "In brackets: published."
+    assert head.startswith("|  | published | A | B | C | on |")
+    where = f"small | {COMMAND} | cpu; seeds 0, 1; {date} |"
+    assert first == f"| a |  | 1.5 ± 0.2 (98.3) | 2 | - (80) | {where}"
+    assert second == f"| b | a remark |  |  |  |  | {COMMAND} | not measured |"
+    many = {**here, "figures": {f"f{n}": n for n in range(9)}}
+    assert "| f0 0; f1 1; f2 2; " in table([many])
 
 
 def test_every_row_of_the_paper_is_whole_and_stands_in_the_document():
