@@ -38,12 +38,12 @@ FAST = AgentConfig.learning_rate  # what suits the levels of one room and one cl
 # What docs/benchmarks.md needed for the levels measured there; the others have that of the nearest.
 # Above a million steps the first levels are too few: they are refreshed.
 NINETEEN = (
-    Level("GoToObj", 600_000, FAST, 0),
-    Level("GoToRedBallGrey", 600_000, FAST, 0),
-    Level("GoToRedBall", 600_000, FAST, 0),
-    Level("GoToLocal", 1_000_000, FAST, 0),
-    Level("PutNextLocal", 10_000_000),
-    Level("PickupLoc", 3_000_000, 1.5e-3),
+    Level("GoToObj", 600_000, FAST, 0, updates=3_000),
+    Level("GoToRedBallGrey", 600_000, FAST, 0, updates=3_000),
+    Level("GoToRedBall", 600_000, FAST, 0, updates=3_000),
+    Level("GoToLocal", 1_000_000, FAST, 0, updates=3_000),
+    Level("PutNextLocal", 10_000_000, updates=3_000),
+    Level("PickupLoc", 3_000_000, 1.5e-3, updates=3_000),
     Level("GoToObjMaze", 16_000_000),
     Level("GoTo", 16_000_000),
     Level("Pickup", 16_000_000),
