@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, mode, stdev
+from statistics import mean, mode
 from typing import Any
 
+import sweep_picture
 from clevr_sweep import Line
-from matplotlib.figure import Figure
 from paper_rows import SPREAD, Row, mean_of, of_runs, write_rows
 from row_tables import shown
 
-from film_rl.analysis.style import BLUE, GREY, VERMILLION, tidy
 from film_rl.run import Sweep
 from film_rl.run.folder import slug
 from vqa.config import VQAConfig
@@ -128,37 +127,17 @@ def _overall(outcome: Outcome) -> str:
 
 
 def draw(part: str, outcomes: Sequence[Outcome], path: Path) -> Path:
-    """A line a row: here the runs with mean and standard deviation, beside it what was published.
-
-    The two have an axis each: at another scale it is order and distances that can be compared.
-    """
-    figure = Figure(figsize=(11, 1.7 + 0.32 * len(outcomes)), dpi=110, layout="constrained")
-    here, there = figure.subplots(1, 2, sharey=True)
-    for place, outcome in enumerate(outcomes):
-        runs = [100 * one["accuracy"] for one in outcome.summaries.values()]
-        if runs:
-            spread = stdev(runs) if len(runs) > 1 else 0.0
-            here.plot(runs, [place] * len(runs), "|", color=GREY, ms=10)
-            here.errorbar(mean(runs), place, xerr=spread, fmt="o", color=BLUE, capsize=3)
-        published = outcome.line.published
-        number = published.get("overall") if isinstance(published, dict) else published
-        if isinstance(number, int | float):
-            there.plot(number, place, "D", color=VERMILLION)
-            there.annotate(
-                str(number), (number, place), (8, -3), textcoords="offset points", fontsize=8
-            )
-    here.set_yticks(range(len(outcomes)), [outcome.line.what for outcome in outcomes])
-    here.set_ylim(len(outcomes) - 0.5, -0.5)
-    here.set_title("here: runs (bars), their mean and standard deviation", fontsize=9, loc="left")
-    there.set_title("published, on official CLEVR", fontsize=9, loc="left")
-    there.margins(x=0.15)
-    for axes in (here, there):
-        axes.set_xlabel("held-out questions answered right (%)")
-        tidy(axes)
+    """The picture of a table; its path."""
     data = mode(data_of(outcome.line.config) for outcome in outcomes)
-    figure.suptitle(f"{part}: {data}", fontsize=10)
-    figure.savefig(path)
-    return path
+    return sweep_picture.draw(f"{part}: {data}", [_mark(outcome) for outcome in outcomes], path)
+
+
+def _mark(outcome: Outcome) -> sweep_picture.Mark:
+    runs = [100 * one["accuracy"] for one in outcome.summaries.values()]
+    published = outcome.line.published
+    number = published.get("overall") if isinstance(published, dict) else published
+    known = number if isinstance(number, int | float) else None
+    return sweep_picture.Mark(outcome.line.what, runs, known)
 
 
 def row_of(sweep: Sweep[VQAConfig], outcome: Outcome) -> Row:

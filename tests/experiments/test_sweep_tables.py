@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from tests.experiments.helpers import EXPERIMENTS
 
 sys.path.insert(0, str(EXPERIMENTS))
 from clevr_sweep import Line
+from sweep_picture import FAR, far_below, panel
 from sweep_tables import Outcome, text_table
 
 from vqa.config import small
@@ -64,3 +66,25 @@ def test_a_line_that_is_not_done_says_so_and_is_no_row():
     assert "50.0 (1 of 3 done)" in last_line(begun)
     assert not begun.is_complete
     assert "- (0 of 3 done)" in last_line(Outcome(line(), {}, {}, range(3)))
+
+
+@given(values=st.lists(st.floats(0, 100), max_size=30))
+def test_one_point_at_most_is_off_the_axis_and_the_others_can_be_told_apart(values):
+    outside = far_below(values)
+    inside = sorted(values)
+    if outside is None:
+        few = len(inside) < 3
+        assert few or inside[1] - inside[0] <= FAR * max(inside[-1] - inside[1], 1)
+    else:
+        assert inside[0] == outside < inside[1]
+        assert inside[1] - outside > FAR * (inside[-1] - inside[1])
+
+
+def test_what_lies_far_below_stands_at_the_edge_with_its_number():
+    axes = Figure().subplots()
+    panel(axes, [[65.0, 63.0], [], [62.0], [20.3]], "black", "o")
+    places = {text.get_text(): text.xy for text in axes.texts}
+    assert {name: y for name, (_, y) in places.items()} == {"64.0": 0, "62.0": 2, "20.3": 3}
+    assert [places[name][0] for name in ("64.0", "62.0")] == [64.0, 62.0]
+    assert 60 < places["20.3"][0] < 62
+    assert "off the axis" in axes.get_xlabel()
