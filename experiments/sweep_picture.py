@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from film_rl.analysis.style import BLUE, GREY, VERMILLION, tidy
 
-FAR = 3  # times the range of all others
+FAR = 5  # times the range of all others
 
 
 @dataclass(frozen=True)
