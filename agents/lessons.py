@@ -89,7 +89,7 @@ class Lessons:
         """Tells these lessons from others: SHA-256 of the sentences and of what was said when."""
         found = hashlib.sha256("\n".join(self.sentences).encode())
         for part in (self.advice, self.first, self.sentence):
-            found.update(part.cpu().contiguous().numpy().data)
+            found.update(part.contiguous().numpy().data)
         return found.hexdigest()
 
 

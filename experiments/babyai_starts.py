@@ -26,7 +26,7 @@ from agent_sweep import levels_of
 from babyai_levels import Level
 from babyai_methods import ppo
 
-ANEW = "begun anew"
+ANEW = "anew"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _line(options: Options, level: Level, name: str, run: str | None) -> Line:
         part=f"starts {level.name}",
         panel=level.name,
         what=name,
-        runs=f"{level.name}/{name.replace(' ', '-')}",
+        runs=f"{level.name}/{name}",
         config=replace(options.over(ppo(level)), init_from=run, seed=0),
         command=options.command("babyai_starts", "--tasks", level.name, *start),
         figures={},

@@ -295,7 +295,7 @@ def test_starts_are_compared_with_the_agent_begun_anew(suite, tmp_path):
     assert (anew["what"], same["what"]) == (ANEW, "same")
     assert "--starts same=runs/0" in same["command"]
     assert "--starts" not in anew["command"]
-    origins = [tmp_path / f"runs/s/GoToObj/{name}/0/start.json" for name in ("begun-anew", "same")]
+    origins = [tmp_path / f"runs/s/GoToObj/{name}/0/start.json" for name in (ANEW, "same")]
     assert [origin.exists() for origin in origins] == [False, True]
     assert (tmp_path / "runs/s/curves.png").stat().st_size > 0
 
