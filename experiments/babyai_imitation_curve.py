@@ -22,7 +22,7 @@ from agent_lines import overall, success
 from agent_sweep import work
 from babyai_imitate import train_and_finish
 from commands import typed
-from paper_rows import SPREAD, STUDIES, check_rows, of_runs, write_rows
+from paper_rows import STUDIES, check_rows, of_runs, write_rows
 from row_tables import table
 
 from agents.config import ImitationConfig
@@ -87,22 +87,24 @@ def configs_of(options: Options) -> dict[str, ImitationConfig]:
 
 def report(options: Options, task: str, sweep: "Sweep[ImitationConfig]") -> None:
     """Print the table, draw it, write a row for each number whose runs are done."""
-    rows, numbers = [], []
+    from imitation_picture import draw
+
+    rows = []
     for number in sorted(options.numbers):
         names = [f"{number}/{seed}" for seed in options.all_seeds]
         runs = [sweep.runs[name] for name in names if sweep.outcome(name)]
         if len(runs) == options.seeds and any(run.summary() for run in runs):
             rows.append(row_of(sweep.configs[names[0]], task, runs))
-            numbers.append(number)
     write_rows(rows, options.results)
     if rows:
-        picture = draw(numbers, [row["figures"] for row in rows], task, sweep.path / "curve.png")
-        print(f"\n{table(rows)}\npicture: {picture}")
+        print(f"\n{table(rows)}\npicture: {draw(rows, sweep.path / 'curve.png')}")
     print(f"runs: {sweep.path}\nrows: {options.results}, {len(rows)} of {len(options.numbers)}")
 
 
 def row_of(config: ImitationConfig, task: str, runs: "Sequence[RunFolder]") -> dict[str, Any]:
     """What a number of demonstrations led to, as a row of docs/results/babyai_studies.json."""
+    from imitation_picture import PART
+
     name = task.removeprefix("BabyAI-").removesuffix("-v0")
     taught = f"{config.rounds} rounds of DAgger, " if config.rounds else ""
     untyped = ("demos", "demonstrations", "seed", *TASK)
@@ -114,7 +116,7 @@ def row_of(config: ImitationConfig, task: str, runs: "Sequence[RunFolder]") -> d
     ]
     seconds = [summary["wall_seconds"] for run in runs if (summary := run.summary())]
     return of_runs(
-        f"imitation {name}",
+        f"{PART}{name}",
         f"{config.demonstrations:,} demonstrations",
         None,
         {**success(overall(runs)), "seconds a run": round(max(seconds))},
@@ -122,47 +124,6 @@ def row_of(config: ImitationConfig, task: str, runs: "Sequence[RunFolder]") -> d
         command=shlex.join(words),
         runs=runs,
     )
-
-
-def draw(numbers: Sequence[int], figures: Sequence[dict[str, Any]], task: str, path: Path) -> Path:
-    """Success over the number of demonstrations, the interval beside it; the PNG."""
-    from matplotlib.figure import Figure
-
-    from film_rl.analysis.style import BLUE, GREY, ORANGE, tidy
-
-    figure = Figure(figsize=(7, 4.8), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    sampled = [one["sampled"] for one in figures]
-    below = [one["sampled"] - one["95% from"] for one in figures]
-    above = [one["to"] - one["sampled"] for one in figures]
-    axes.errorbar(
-        numbers,
-        sampled,
-        yerr=[below, above],
-        fmt="o-",
-        color=BLUE,
-        capsize=3,
-        label="sampled actions, with their 95% interval",
-    )
-    axes.errorbar(
-        numbers,
-        [one["argmax"] for one in figures],
-        yerr=[one.get(f"argmax{SPREAD}", 0) for one in figures],
-        fmt="D--",
-        color=ORANGE,
-        label="argmax",
-    )
-    axes.axhline(99, color=GREY, linewidth=0.8)
-    axes.set_xscale("log")
-    axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
-    axes.minorticks_off()
-    axes.set_xlabel("demonstrations of the bot")
-    axes.set_ylabel("episodes in fresh worlds that succeed (%)")
-    axes.set_title(f"{task}: imitation; grey: 99%", fontsize=11, loc="left")
-    tidy(axes)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(path)
-    return path
 
 
 if __name__ == "__main__":

@@ -95,11 +95,20 @@ def main() -> None:
             from level_curves import draw
 
             draw(rows, MEDIA / "babyai_levels.png")
-        suite = [row for row in babyai_rows.read_rows() if row["measured"]]
-        if suite:
-            babyai_rows.draw_curves(suite, MEDIA / babyai_rows.PICTURE)
+        draw_pictures()
         for document in DOCUMENTS:
             document.write_text(filled(document.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def draw_pictures() -> None:
+    """Draw anew what stands beside the tables of docs/babyai.md."""
+    import imitation_picture
+
+    if suite := [row for row in babyai_rows.read_rows() if row["measured"]]:
+        babyai_rows.draw_curves(suite, MEDIA / babyai_rows.PICTURE)
+    studies = [row for row in paper_rows.read_rows(paper_rows.STUDIES) if row["measured"]]
+    if taught := [row for row in studies if row["part"].startswith(imitation_picture.PART)]:
+        imitation_picture.draw(taught, MEDIA / imitation_picture.PICTURE)
 
 
 def read_rows() -> list[Row]:
