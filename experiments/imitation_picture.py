@@ -26,7 +26,7 @@ def draw(rows: Sequence[Row], path: Path) -> Path:
         panels[row["part"], row["data"]].append(row)
     figure = Figure(figsize=(2 + 4.2 * len(panels), 4.4), dpi=110, layout="constrained")
     figure.suptitle("Success in fresh worlds after imitation; thin line: 99%", fontsize=11)
-    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axes, ((part, data), line) in zip(grid, panels.items(), strict=True):
         task = part.removeprefix(PART)
         _panel(axes, sorted(line, key=_number))
