@@ -78,6 +78,10 @@ def configs_of(options: Options) -> dict[str, ImitationConfig]:
 
     if options.seeds < 1 or not options.numbers:
         raise UserError("nothing is asked for; type --seeds 1 --numbers 1000 2000 5000 10000")
+    if min(options.numbers) < 2:
+        raise UserError(
+            f"--numbers {min(options.numbers)}; expected 2 or more, one of which is held out"
+        )
     base = ImitationConfig(**{f.name: getattr(options, f.name) for f in fields(ImitationConfig)})
     return {
         f"{number}/{seed}": completed(replace(base, demonstrations=number, seed=seed))

@@ -71,3 +71,12 @@ def test_a_curve_has_a_run_a_number_and_is_gone_on_with(folder, monkeypatch, cap
         assert f"--demos demos/ball --numbers {number} --channels 8" in row["command"]
     assert (folder / "curve" / "curve.png").stat().st_size
     assert "2 runs in curve, 1 left" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [("0", "--numbers 0; expected 2 or more"), ("13", "ball has 12; expected")]
+)
+def test_a_curve_through_a_number_that_there_is_not_is_refused(folder, number, told):
+    command = ("babyai_imitation_curve", "--demos", "demos/ball", "--run", "none")
+    refused(script(*command, "--numbers", "6", number, cwd=folder), told)
+    assert not (folder / "none").exists()
