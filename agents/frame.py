@@ -131,7 +131,8 @@ class FrameArtist:
         (self.dot,) = axes.plot([], [], "o", color=ORANGE, animated=True)
         self.moving += [self.curve, self.dot]
         axes.set_ylim(min(-0.1, *values), max(1.1, *values))
-        axes.set_title("value", fontsize=12)
+        # Values begin at exactly 0 and stay there where only actions are learned, as by imitation.
+        axes.set_title("value" if any(values) else "value (not learned)", fontsize=12)
         axes.spines[["top", "right"]].set_visible(False)
         self._time_axis(axes)
 

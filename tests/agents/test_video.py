@@ -51,6 +51,15 @@ def test_frames_can_be_drawn_in_any_order():
     assert np.array_equal(artist.frame(0), first)
 
 
+def test_a_value_that_was_never_learned_is_called_so():
+    imitated = moments(3)
+    for moment in imitated:
+        moment.value = 0.0
+    for given, title in ((imitated, "value (not learned)"), (moments(3), "value")):
+        artist = FrameArtist(given, [0], "action probabilities")
+        assert artist.curve.axes.get_title() == title
+
+
 def test_long_sentences_are_broken_and_of_many_blocks_three_are_shown():
     many = moments(3)
     for moment in many:
