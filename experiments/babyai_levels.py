@@ -16,6 +16,7 @@ class Level:
         refresh: steps after which a quarter of the levels gives way to new ones; 0 for never.
         demonstrations: that imitation learns from.
         updates: gradient steps of imitation.
+        after: a level that an agent with a memory learns first; without it learning starts late.
         is_in_minigrid: whether minigrid has it.
     """
 
@@ -25,12 +26,18 @@ class Level:
     refresh: int = 1_000_000
     demonstrations: int = 10_000
     updates: int = 10_000
+    after: str | None = None
     is_in_minigrid: bool = True
 
     @property
     def id(self) -> str:
         """As minigrid calls it."""
-        return f"BabyAI-{self.name}-v0"
+        return minigrid_id(self.name)
+
+
+def minigrid_id(name: str) -> str:
+    """What minigrid calls a level."""
+    return f"BabyAI-{name}-v0"
 
 
 FAST = AgentConfig.learning_rate  # what suits the levels of one room and one clause
@@ -45,8 +52,8 @@ NINETEEN = (
     Level("PutNextLocal", 10_000_000, updates=3_000),
     Level("PickupLoc", 3_000_000, 1.5e-3, updates=3_000),
     Level("GoToObjMaze", 16_000_000),
-    Level("GoTo", 16_000_000),
-    Level("Pickup", 16_000_000),
+    Level("GoTo", 16_000_000, after="GoToLocal"),
+    Level("Pickup", 16_000_000, after="PickupLoc"),
     Level("UnblockPickup", 16_000_000),
     Level("Open", 6_000_000),
     Level("Unlock"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from babyai_levels import Level
+from babyai_levels import Level, minigrid_id
 
 from agents.config import AgentConfig, ImitationConfig
 from agents.presets import babyai11_small
@@ -50,8 +50,11 @@ def ppo(level: Level) -> AgentConfig:
 
 
 def ppo_gru(level: Level) -> AgentConfig:
-    """The same with a memory: whole segments a minibatch."""
-    return replace(ppo(level), memory="gru", batch_size=640)
+    """The same with a memory: whole segments a minibatch, and some levels after easier ones."""
+    config = replace(ppo(level), memory="gru", batch_size=640)
+    if not level.after:
+        return config
+    return replace(config, level=None, curriculum=(minigrid_id(level.after), level.id))
 
 
 def ppo_lstm(level: Level) -> AgentConfig:
