@@ -170,6 +170,17 @@ def test_what_a_level_lacks_stands_in_one_line_with_one_command():
     )
 
 
+@pytest.mark.parametrize("name", LEVELS)
+def test_what_learns_from_reward_is_judged_on_its_level_whatever_it_learns_first(name):
+    level = LEVELS[name]
+    for method in METHODS.values():
+        config = method.config(level)
+        if method.learns_from == "reward":
+            assert str(Task.of_config(config)) == level.id
+            assert config.curriculum in ((), (LEVELS.get(level.after, level).id, level.id))
+    assert bool(METHODS["ppo-gru"].config(level).curriculum) == (level.after is not None)
+
+
 def test_the_levels_are_those_of_the_paper_and_all_but_one_are_minigrid_s():
     assert [level.name for level in NINETEEN] == list(PUBLISHED)
     assert len(NINETEEN) == 19
