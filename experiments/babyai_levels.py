@@ -51,7 +51,7 @@ NINETEEN = (
     Level("GoToLocal", 1_000_000, FAST, 0, updates=3_000),
     Level("PutNextLocal", 10_000_000, updates=3_000),
     Level("PickupLoc", 3_000_000, 1.5e-3, updates=3_000),
-    Level("GoToObjMaze", 16_000_000, after="GoToObj"),
+    Level("GoToObjMaze", 16_000_000),
     Level("GoTo", 16_000_000, after="GoToLocal"),
     Level("Pickup", 16_000_000, after="PickupLoc"),
     Level("UnblockPickup", 16_000_000),
