@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from film_rl.run import RunFolder, Sweep
 
 PART = "generalisation"
+PICTURE = "babyai_generalisation.png"  # among the media of the documents
+COMMAND = "python experiments/babyai_generalisation.py"  # whose rows it shows
 GO = "go to the {color} {object}"
 HELD_OUT = ("red key", "blue ball", "green box")
 STEPS = 1_000_000  # as many as GoToLocal's

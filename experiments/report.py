@@ -102,6 +102,7 @@ def main() -> None:
 
 def draw_pictures() -> None:
     """Draw anew what stands beside the tables of docs/babyai.md."""
+    import babyai_generalisation as generalisation
     import imitation_picture
 
     if suite := [row for row in babyai_rows.read_rows() if row["measured"]]:
@@ -109,6 +110,8 @@ def draw_pictures() -> None:
     studies = [row for row in paper_rows.read_rows(paper_rows.STUDIES) if row["measured"]]
     if taught := [row for row in studies if row["part"].startswith(imitation_picture.PART)]:
         imitation_picture.draw(taught, MEDIA / imitation_picture.PICTURE)
+    if tests := [row for row in studies if row["command"] == generalisation.COMMAND]:
+        generalisation.draw(tests, MEDIA / generalisation.PICTURE)
 
 
 def read_rows() -> list[Row]:
