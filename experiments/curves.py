@@ -27,10 +27,12 @@ def draw(panels: Mapping[str, Mapping[str, Sequence[Curve]]], title: str, path: 
     """
     wide = min(COLUMNS, len(panels))
     high = ceil(len(panels) / wide)
-    size = (max(6.0, 3.6 * wide), 2.6 * high + 1.4)
+    kinds = list(dict.fromkeys(kind for of in panels.values() for kind in of))
+    inches = max(8.4, 3.6 * wide)  # the title needs as much
+    names_beside = int(inches // 2.8)
+    size = (inches, max(3.4, 2.6 * high) + 0.8 + 0.22 * ceil(len(kinds) / names_beside))
     figure = Figure(figsize=size, dpi=110, layout="constrained")
     figure.suptitle(f"{title}\n{KEY}", fontsize=11)
-    kinds = list(dict.fromkeys(kind for of in panels.values() for kind in of))
     grid = list(figure.subplots(high, wide, squeeze=False, sharey=True).flat)
     for axes, (name, of) in zip(grid, panels.items(), strict=False):
         for kind, curves in of.items():
@@ -54,7 +56,7 @@ def draw(panels: Mapping[str, Mapping[str, Sequence[Curve]]], title: str, path: 
         axes.set_visible(False)
     lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
     handles = [lines[kind] for kind in kinds if kind in lines]
-    figure.legend(handles=handles, loc="outside lower center", ncols=wide, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=names_beside, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return path
