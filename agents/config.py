@@ -70,7 +70,7 @@ class FollowerConfig:
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     threads: int = 1
-    """CPU threads of PyTorch. A second one makes an idle machine a little faster, and a busy one
+    """CPU threads of PyTorch. A second one makes an idle machine half as fast again, and a busy one
     slower. Figures repeat exactly only with the same number."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """bf16 runs the CNN and GRU in bfloat16; then PPO's first ratio is 1 only to about 1e-2. auto
